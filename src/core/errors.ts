@@ -1,0 +1,111 @@
+/**
+ * The one error table. Every failure a user can meet has a row here: what happened, what to do about it,
+ * and whether trying again can help. `{name}` in a message or hint is filled from the error's parameters.
+ */
+export const ERRORS = {
+  INTERNAL: {
+    message: 'Unexpected failure: {detail}',
+    hint: 'This is a defect in Myelin. Please report it with the log above.',
+    retryable: false,
+  },
+  INVALID_ARGUMENT: {
+    message: '{name} is {value}, but must be {allowed}',
+    hint: 'Run the command with --help to see its options.',
+    retryable: false,
+  },
+  CONFIG_INVALID: {
+    message: 'The configuration {file} is not valid: {detail}',
+    hint: 'Correct the key named above, or leave it out to use its default.',
+    retryable: false,
+  },
+  FILE_NOT_FOUND: {
+    message: '{file} does not exist',
+    hint: 'Check the path; relative paths start at the folder the command runs in.',
+    retryable: false,
+  },
+  PLATFORM_UNSUPPORTED: {
+    message: '{feature} needs Linux, this is {platform}',
+    hint: 'Run Myelin on Linux (x64 or arm64, glibc or musl).',
+    retryable: false,
+  },
+  SYSTEM_CALL: {
+    message: '{call} failed: {reason}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  SEGMENT_MISSING: {
+    message: 'There is no shared memory segment "{name}"',
+    hint: 'Start its owner first, for example: myelin control --dry-run',
+    retryable: true,
+  },
+  SEGMENT_IN_USE: {
+    message: 'The segment "{name}" belongs to process {pid}, which is alive',
+    hint: 'Stop that process, or choose another name with --segment.',
+    retryable: true,
+  },
+  SEGMENT_VERSION: {
+    message: 'The segment "{name}" has layout {found}, this program speaks layout {expected}',
+    hint: 'Stop the program that made it, then: myelin segment unlink {name}',
+    retryable: false,
+  },
+  SEGMENT_NO_SPACE: {
+    message: 'Shared memory has no room for {bytes} bytes ({reason})',
+    hint: 'Free space in /dev/shm (df -h /dev/shm), or make it larger: mount -o remount,size=1G /dev/shm',
+    retryable: true,
+  },
+  LEASE_HELD: {
+    message: 'The arm is commanded by {holder}',
+    hint: 'Wait until it finishes, or stop that process; a lease lapses 1 s after its last heartbeat.',
+    retryable: true,
+  },
+  BUS_UNAVAILABLE: {
+    message: 'The bus {interface} cannot be opened: {reason}',
+    hint: '{advice}',
+    retryable: true,
+  },
+  MOTOR_SILENT: {
+    message: 'No answer from {motors} on {interface}',
+    hint: 'Check power, wiring and termination, and that --model names the arm that is connected.',
+    retryable: true,
+  },
+  MOTOR_FAULT: {
+    message: 'Motor {motor} reports {fault}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  WORLD_MISSING: {
+    message: 'There is no simulated world named "{name}"',
+    hint: 'Start one with: myelin world --name {name}',
+    retryable: true,
+  },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+export type ErrorParameters = Readonly<Record<string, string | number | bigint | boolean>>;
+
+const fill = (template: string, parameters: ErrorParameters): string =>
+  template.replace(/\{(\w+)\}/g, (whole, name: string) => String(parameters[name] ?? whole));
+
+/** A failure with a row in {@link ERRORS}. `message` is one sentence; `hint` says what to do next. */
+export class MyelinError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly retryable: boolean;
+  readonly parameters: ErrorParameters;
+
+  constructor(code: ErrorCode, parameters: ErrorParameters = {}, options: { cause?: unknown } = {}) {
+    super(fill(ERRORS[code].message, parameters), options);
+    this.name = 'MyelinError';
+    this.code = code;
+    this.hint = fill(ERRORS[code].hint, parameters);
+    this.retryable = ERRORS[code].retryable;
+    this.parameters = parameters;
+  }
+}
+
+/** The single funnel from anything thrown to a {@link MyelinError}; the original stays as `cause`. */
+export function toMyelinError(thrown: unknown): MyelinError {
+  if (thrown instanceof MyelinError) return thrown;
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MyelinError('INTERNAL', { detail }, { cause: thrown });
+}
