@@ -32,26 +32,30 @@ export type Accessors<L extends Layout> = {
         : Float64Array;
 };
 
-export const u32 = <const O extends number, const N extends number = 1>(
-  offset: O,
-  writer: Writer,
-  doc: string,
-  length: N = 1 as N,
-) => ({ type: 'u32', offset, length, writer, doc }) as const;
+interface Maker<T extends 'u32' | 'f64'> {
+  (offset: number, writer: Writer, doc: string): Field & { readonly type: T; readonly length: 1 };
+  <const N extends number>(
+    offset: number,
+    writer: Writer,
+    doc: string,
+    length: N,
+  ): Field & { readonly type: T; readonly length: N };
+}
 
-export const f64 = <const O extends number, const N extends number = 1>(
-  offset: O,
-  writer: Writer,
-  doc: string,
-  length: N = 1 as N,
-) => ({ type: 'f64', offset, length, writer, doc }) as const;
+const maker = <T extends 'u32' | 'f64'>(type: T) =>
+  ((offset: number, writer: Writer, doc: string, length = 1) => ({
+    type,
+    offset,
+    length,
+    writer,
+    doc,
+  })) as Maker<T>;
 
-export const utf8 = <const O extends number, const N extends number>(
-  offset: O,
-  writer: Writer,
-  doc: string,
-  length: N,
-) => ({ type: 'utf8', offset, length, writer, doc }) as const;
+export const u32 = maker('u32');
+export const f64 = maker('f64');
+
+export const utf8 = <const N extends number>(offset: number, writer: Writer, doc: string, length: N) =>
+  ({ type: 'utf8', offset, length, writer, doc }) as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
