@@ -1,6 +1,17 @@
 import { defineConfig } from 'vitest/config';
 
-/** `unit` shares threads and is fast; `process` starts real processes, one file at a time. */
+/** `unit` shares threads and is fast; the others start real processes, one file at a time. */
+const processes = (name: string, include: string[], testTimeout: number) => ({
+  test: {
+    name,
+    include,
+    pool: 'forks' as const,
+    fileParallelism: false,
+    testTimeout,
+    hookTimeout: testTimeout,
+  },
+});
+
 export default defineConfig({
   test: {
     projects: [
@@ -13,16 +24,9 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      {
-        test: {
-          name: 'process',
-          include: ['test/*.test.ts'],
-          pool: 'forks',
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      processes('process', ['test/*.test.ts'], 60_000),
+      processes('interop', ['test/interop/*.test.ts'], 300_000),
+      processes('soak', ['test/soak/*.test.ts'], 3_600_000),
     ],
   },
 });

@@ -14,3 +14,31 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return Number.NaN;
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
+
+const cell = (value: string | number): string =>
+  typeof value === 'string'
+    ? value
+    : Number.isInteger(value)
+      ? String(value)
+      : value.toPrecision(4).replace(/\.?0+$/, '');
+
+/** The table as Markdown, columns aligned so that it also reads well in a terminal. */
+export function toMarkdown(table: BenchTable): string {
+  const rows = [table.columns, ...table.rows.map((row) => row.map(cell))];
+  const widths = table.columns.map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length), 3),
+  );
+  const line = (row: readonly string[]) =>
+    `| ${widths.map((width, i) => (row[i] ?? '').padEnd(width)).join(' | ')} |`;
+  return [
+    `## ${table.title}`,
+    '',
+    `\`${table.command}\``,
+    '',
+    line(table.columns),
+    `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`,
+    ...rows.slice(1).map(line),
+    ...(table.notes.length > 0 ? ['', ...table.notes.map((note) => `- ${note}`)] : []),
+    '',
+  ].join('\n');
+}
