@@ -50,7 +50,7 @@ const SHAPE = {
   dryRun: z.boolean({ error: 'true or false' }).default(false),
   trace: matching(/^.+$/, 'the path of a file').optional(),
   /** The trace file keeps this much; older ticks are overwritten. */
-  traceLengthS: between(1, 3600, 's').default(60),
+  traceLengthS: between(1, 600, 's').default(60),
   /** SCHED_FIFO priority of the loop, if the system grants it; the guardian takes the one below. */
   priority: wholeBetween(2, 90).default(80),
   cpu: wholeBetween(0, 1023).optional(),
