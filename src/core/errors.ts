@@ -53,6 +53,36 @@ export const ERRORS = {
     hint: 'Free space in /dev/shm (df -h /dev/shm), or make it larger: mount -o remount,size=1G /dev/shm',
     retryable: true,
   },
+  SEGMENT_EXISTS: {
+    message: 'There is a shared memory segment "{name}" already',
+    hint: 'Choose another name, or remove it: myelin segment unlink {name}',
+    retryable: true,
+  },
+  SEGMENT_FORBIDDEN: {
+    message: 'The shared memory segment "{name}" cannot be {action}: {reason}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  SEGMENT_FOREIGN: {
+    message: '/dev/shm/{name} is not {expected}',
+    hint: 'Another program made it. Choose another name with --segment, or remove the file yourself.',
+    retryable: false,
+  },
+  NOT_BUILT: {
+    message: '{file} is missing: the program has not been built',
+    hint: 'Build it: npm run build',
+    retryable: false,
+  },
+  RUNTIME_DIR_UNSAFE: {
+    message: '{folder} must be a folder that belongs to user {uid} alone',
+    hint: 'Remove it, or: chmod 700 {folder} && chown {uid} {folder}',
+    retryable: false,
+  },
+  ADDRESS_IN_USE: {
+    message: 'Another process listens at {path}',
+    hint: 'Stop it, or choose another name.',
+    retryable: true,
+  },
   LEASE_HELD: {
     message: 'The arm is commanded by {holder}',
     hint: 'Wait until it finishes, or stop that process; a lease lapses 1 s after its last heartbeat.',
@@ -76,6 +106,11 @@ export const ERRORS = {
   WORLD_MISSING: {
     message: 'There is no simulated world named "{name}"',
     hint: 'Start one with: myelin world --name {name}',
+    retryable: true,
+  },
+  PORT_IN_USE: {
+    message: 'Port {port} on {host} is in use',
+    hint: 'Stop the program that uses it, or choose another one with --port.',
     retryable: true,
   },
 } as const;

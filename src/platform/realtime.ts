@@ -1,0 +1,51 @@
+import { errno, errnoName, libc } from './libc.ts';
+
+const SCHED_FIFO = 1;
+const PR_SET_TIMERSLACK = 29;
+
+export interface RealtimeRequest {
+  /** SCHED_FIFO priority, 1 to 99. */
+  readonly priority: number;
+  /** Run on this core only. Default: any. */
+  readonly cpu?: number;
+  /** How much later than asked a normal wake-up may come, ns. Default 1 (the system's default is 50 000). */
+  readonly timerSlackNs?: number;
+}
+
+export interface RealtimeGrant {
+  readonly fifo: boolean;
+  readonly affinity: boolean;
+  readonly timerSlack: boolean;
+  /** One sentence for each thing that was asked for and refused. */
+  readonly refusals: string[];
+}
+
+/**
+ * Asks the system for timely execution of the calling thread. Never fails: what was refused is told, to be shown.
+ * Pages are not locked wholesale: `mlockall` makes V8 abort. Lock segments with `SharedMemory.lock`.
+ */
+export function requestRealtime({ priority, cpu, timerSlackNs = 1 }: RealtimeRequest): RealtimeGrant {
+  const c = libc();
+  const refusals: string[] = [];
+
+  const refusal = c.pthread_setschedparam(c.pthread_self(), SCHED_FIFO, new Int32Array([priority]));
+  if (refusal !== 0) {
+    refusals.push(
+      `SCHED_FIFO priority ${priority} refused (${errnoName(refusal)}): ` +
+        `run as root, or give the user "rtprio ${priority}" in /etc/security/limits.conf`,
+    );
+  }
+
+  let affinity = false;
+  if (cpu !== undefined) {
+    const mask = new Uint8Array(128);
+    mask[cpu >> 3] = 1 << (cpu & 7);
+    affinity = c.sched_setaffinity(0, mask.length, mask) === 0;
+    if (!affinity) refusals.push(`CPU ${cpu} refused (${errnoName(errno())}): is there such a core (nproc)?`);
+  }
+
+  const timerSlack = c.prctl(PR_SET_TIMERSLACK, timerSlackNs, 0, 0, 0) === 0;
+  if (!timerSlack) refusals.push(`Timer slack of ${timerSlackNs} ns refused (${errnoName(errno())})`);
+
+  return { fifo: refusal === 0, affinity, timerSlack, refusals };
+}
