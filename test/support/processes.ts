@@ -81,7 +81,9 @@ export async function stopAll(): Promise<void> {
     child.kill('SIGCONT');
     child.kill('SIGTERM');
   }
-  const deadline = setTimeout(() => left.forEach(({ child }) => child.kill('SIGKILL')), 6000);
+  const deadline = setTimeout(() => {
+    for (const { child } of left) child.kill('SIGKILL');
+  }, 6000);
   await Promise.all(left.map(({ exited }) => exited));
   clearTimeout(deadline);
 }
