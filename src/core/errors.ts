@@ -23,6 +23,16 @@ export const ERRORS = {
     hint: 'Check the path; relative paths start at the folder the command runs in.',
     retryable: false,
   },
+  FILE_UNWRITABLE: {
+    message: '{file} cannot be written ({bytes} bytes): {reason}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  TRACE_INVALID: {
+    message: '{file} is not a trace: {detail}',
+    hint: 'Record one with: myelin control --dry-run --trace FILE',
+    retryable: false,
+  },
   PLATFORM_UNSUPPORTED: {
     message: '{feature} needs Linux, this is {platform}',
     hint: 'Run Myelin on Linux (x64 or arm64, glibc or musl).',
