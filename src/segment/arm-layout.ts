@@ -27,6 +27,8 @@ const vector = MAX_DOF * 8;
 export const CHUNK_SLOT_BYTES = 0x80 + MAX_CHUNK_ROWS * MAX_DOF * 8;
 export const CHUNK_SLOTS_OFFSET = CHUNKS;
 export const EVENTS_OFFSET = EVENTS;
+/** First record of the event ring. */
+export const EVENT_RECORDS_OFFSET = EVENTS + 0x80;
 export const ARM_SEGMENT_BYTES = CHUNKS + 0x1000 * Math.ceil((CHUNK_SLOTS * CHUNK_SLOT_BYTES) / 0x1000);
 
 /** Page 0: exactly the published table. */
