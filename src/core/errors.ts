@@ -103,6 +103,11 @@ export const ERRORS = {
     hint: '{advice}',
     retryable: true,
   },
+  URDF_INVALID: {
+    message: 'The arm description {file} cannot be used: {detail}',
+    hint: 'Correct the description, or leave out --urdf to use the one that ships with the model.',
+    retryable: false,
+  },
   MOTOR_SILENT: {
     message: 'No answer from {motors} on {interface}',
     hint: 'Check power, wiring and termination, and that --model names the arm that is connected.',
