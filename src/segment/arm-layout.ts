@@ -228,6 +228,11 @@ export const CHUNK_SLOT_LAYOUT = {
   stepPeriodS: f64(0x18, 'commander', 'Seconds between rows'),
   observedNs: f64(0x20, 'commander', 'Monotonic time of the observation behind it, ns'),
   timestep: f64(0x28, 'commander', 'Policy step of row 0'),
+  checksum: u32(
+    0x30,
+    'commander',
+    'Sum modulo 2^32 of the 12 words from 0x00 to 0x2c, with the final slotSequence, and of every word of the rows',
+  ),
   actions: f64(0x80, 'commander', 'rows * dof numbers, row by row', (MAX_CHUNK_ROWS * MAX_DOF) as 2048),
 } as const satisfies Layout;
 

@@ -1,0 +1,88 @@
+import { MyelinError } from '../core/errors.ts';
+import { isAlive } from '../platform/process.ts';
+import { COMMANDER_LAYOUT } from './arm-layout.ts';
+import type { ArmSegment } from './arm-segment.ts';
+
+const OWNER = COMMANDER_LAYOUT.leaseOwner.offset / 4;
+const DEFAULT_TIMEOUT_NS = 1e9;
+
+export interface LeaseHolder {
+  readonly pid: number;
+  readonly name: string;
+  /** Since its last heartbeat. */
+  readonly ageNs: number;
+}
+
+const timeoutNs = (segment: ArmSegment): number => {
+  const { watchdogTimeoutS } = segment.fields;
+  return watchdogTimeoutS > 0 ? watchdogTimeoutS * 1e9 : DEFAULT_TIMEOUT_NS;
+};
+
+/**
+ * The right to command the arm: one process at a time has it. It lapses when its holder dies, or gives no
+ * heartbeat for a watchdog timeout. Requests need no lease, and a stop least of all.
+ */
+export class Lease implements Disposable {
+  readonly #segment: ArmSegment;
+  readonly #pid = process.pid;
+
+  private constructor(segment: ArmSegment) {
+    this.#segment = segment;
+  }
+
+  /** @throws MyelinError LEASE_HELD when another process has it */
+  static acquire(segment: ArmSegment, name: string, nowNs: number): Lease {
+    const lease = new Lease(segment);
+    const before = Atomics.load(segment.words, OWNER);
+    const holder = before === process.pid ? undefined : Lease.holder(segment, nowNs);
+    const taken =
+      holder === undefined && Atomics.compareExchange(segment.words, OWNER, before, process.pid) === before;
+    // Two may take a lapsed lease one after the other before the first has given a sign of life; the word decides.
+    if (taken) segment.fields.leaseHeartbeatNs = nowNs;
+    if (!taken || !lease.held) {
+      const other = holder ?? { pid: Atomics.load(segment.words, OWNER), name: 'another process' };
+      throw new MyelinError('LEASE_HELD', { holder: `${other.name} (process ${other.pid})` });
+    }
+    segment.fields.leaseName = name;
+    return lease;
+  }
+
+  /** Who holds the lease now; undefined when it is free, lapsed, or its holder has died. */
+  static holder(segment: ArmSegment, nowNs: number): LeaseHolder | undefined {
+    const pid = Atomics.load(segment.words, OWNER);
+    if (!Lease.isHeld(segment, nowNs) || !isAlive(pid)) return undefined;
+    return { pid, name: segment.fields.leaseName, ageNs: nowNs - segment.fields.leaseHeartbeatNs };
+  }
+
+  /** Whether somebody holds the lease and gives heartbeats. Allocates nothing; for the control loop. */
+  static isHeld(segment: ArmSegment, nowNs: number): boolean {
+    return (
+      Atomics.load(segment.words, OWNER) !== 0 && nowNs - segment.fields.leaseHeartbeatNs < timeoutNs(segment)
+    );
+  }
+
+  /** Whether this lease has not been lost to another process. */
+  get held(): boolean {
+    return Atomics.load(this.#segment.words, OWNER) === this.#pid;
+  }
+
+  /**
+   * Gives a sign of life, which also feeds the watchdog. False when the lease was lost: after a pause longer than
+   * the timeout another process may have taken it, and nothing may be sent any more.
+   */
+  heartbeat(nowNs: number, unixS: number): boolean {
+    if (!this.held) return false;
+    this.#segment.fields.leaseHeartbeatNs = nowNs;
+    this.#segment.fields.inferenceTimestampS = unixS;
+    return true;
+  }
+
+  /** Gives the lease back. Does nothing when it was lost or given back before. */
+  release(): void {
+    Atomics.compareExchange(this.#segment.words, OWNER, this.#pid, 0);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
