@@ -1,0 +1,261 @@
+import { styleText } from 'node:util';
+import { ControlState, Request, stateName } from '../core/control-state.ts';
+import { distEntry } from '../platform/entry.ts';
+import { ManagedProcess } from '../platform/supervisor.ts';
+import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../segment/arm-segment.ts';
+import { WorldSegment } from '../segment/world-segment.ts';
+import { WorldClient } from '../world/world-client.ts';
+import type { UpOptions } from './up.ts';
+
+const STATUS_PERIOD_MS = 250;
+/** Seconds the finished scene stays before the cubes are laid out anew. */
+const ADMIRE_S = 4;
+
+type Role = 'world' | 'control' | 'camera' | 'infer' | 'page';
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * The whole system in one terminal: five children, started in order, kept alive, and stopped in order. The
+ * control process is the one exception: after a deliberate stop it stays down until somebody presses Reset.
+ * Returns the exit code.
+ */
+export async function runDemo(options: UpOptions): Promise<number> {
+  const demo = new Demo(options);
+  const ask = () => void demo.close();
+  process.on('SIGINT', ask);
+  process.on('SIGTERM', ask);
+  try {
+    return await demo.run();
+  } finally {
+    process.off('SIGINT', ask);
+    process.off('SIGTERM', ask);
+  }
+}
+
+class Demo {
+  readonly #options: UpOptions;
+  readonly #children = new Map<Role, ManagedProcess>();
+  readonly #snapshot: ArmSnapshot = createArmSnapshot();
+  readonly #startedMs = performance.now();
+  #arm: ArmSegment | undefined;
+  #world: WorldSegment | undefined;
+  #sawMotion = false;
+  #sortedSinceS: number | undefined;
+  #seed: number;
+  #exitCode = 0;
+  #closing: Promise<void> | undefined;
+  #pageUrl = '';
+
+  constructor(options: UpOptions) {
+    this.#options = options;
+    this.#seed = options.seed;
+    const { arm, seed, segment, world, port, checkpoint, headless } = options;
+    const policy = checkpoint === undefined ? ['--policy', 'scripted'] : ['--checkpoint', checkpoint];
+    this.#add('world', () => ['world', '--name', world, '--arm', arm, '--seed', String(seed)]);
+    this.#add('control', () => [
+      'control',
+      '--model',
+      arm,
+      '--interface',
+      `world:${world}`,
+      '--segment',
+      segment,
+    ]);
+    this.#add('camera', () => ['camera', '--source', `world:${world}`]);
+    this.#add('infer', () => ['infer', ...policy, '--segment', segment, '--world', world, '--no-display']);
+    if (!headless)
+      this.#add('page', () => ['page', '--segment', segment, '--world', world, '--port', String(port)]);
+  }
+
+  async run(): Promise<number> {
+    this.#say('myelin', 'starting world, control, cameras and policy (Ctrl-C stops everything)');
+    this.#child('world').start();
+    await this.#until(() => this.#openWorld());
+    for (const role of ['control', 'camera', 'infer', 'page'] as const) this.#children.get(role)?.start();
+    if (this.#options.autostart) await this.#until(() => this.#startMotion());
+    while (this.#closing === undefined) {
+      this.#look();
+      await pause(STATUS_PERIOD_MS);
+    }
+    await this.#closing;
+    return this.#exitCode;
+  }
+
+  /** Stops everything, the arm first so that it comes to rest while its world is still there. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#say('myelin', 'stopping');
+      await this.#children.get('infer')?.close();
+      await this.#children.get('control')?.close(10_000);
+      await Promise.all(['page', 'camera'].map((role) => this.#children.get(role as Role)?.close()));
+      await this.#children.get('world')?.close();
+      this.#arm?.close();
+      this.#world?.close();
+    })();
+    return this.#closing;
+  }
+
+  #child(role: Role): ManagedProcess {
+    const child = this.#children.get(role);
+    if (child === undefined) throw new RangeError(`no process for ${role}`);
+    return child;
+  }
+
+  #add(role: Role, args: () => string[]): void {
+    this.#children.set(
+      role,
+      new ManagedProcess({
+        name: role,
+        command: () => [process.execPath, distEntry('cli/main.js'), ...args()],
+        onLine: (name, line) => this.#line(name, line),
+        onEvent: (name, text) => this.#tell(name, text),
+        onMessage: (message) => this.#message(message),
+        shouldRestart: (code, signal) => this.#shouldRestart(role, code, signal),
+      }),
+    );
+  }
+
+  /** Wrong options never get better by trying again; a deliberate stop waits for a person. */
+  #shouldRestart(role: Role, code: number | null, signal: NodeJS.Signals | null): boolean {
+    if (code === 2) {
+      this.#exitCode = 2;
+      void this.close();
+      return false;
+    }
+    if (role === 'control' && code === 0 && signal === null) {
+      this.#tell(
+        'control',
+        'stopped and damped the arm. Press Reset on the page to power it again; it will not move before Start.',
+      );
+      return false;
+    }
+    return true;
+  }
+
+  #message(message: unknown): void {
+    if (typeof message !== 'object' || message === null || !('kind' in message)) return;
+    if (message.kind === 'ready' && 'url' in message) {
+      this.#pageUrl = String(message.url);
+      this.#say('page', styleText('bold', this.#pageUrl));
+    }
+    if (message.kind === 'control' && 'request' in message) this.#requested(String(message.request));
+  }
+
+  /** Requests that need more than a bit in the segment. */
+  #requested(request: string): void {
+    if (request === 'quit') void this.close();
+    if (request === 'reset' && !this.#child('control').running) {
+      this.#tell('control', 'starting again, as asked');
+      this.#child('control').start();
+    }
+  }
+
+  #openWorld(): boolean {
+    try {
+      this.#world = WorldSegment.open(this.#options.world);
+      return true;
+    } catch {
+      return false; // Not there yet; `until` asks again.
+    }
+  }
+
+  /** Once, at the very start: after a fault or a stop only a person starts motion. */
+  #startMotion(): boolean {
+    const state = this.#readArm();
+    if (state === undefined || this.#arm === undefined || this.#arm.fields.leaseOwner === 0) return false;
+    if (state.controlState === ControlState.IDLE) this.#arm.request(Request.START);
+    return state.controlState === ControlState.RUNNING;
+  }
+
+  /** The arm's state, or undefined while no control process is there. Follows restarts. */
+  #readArm(): ArmSnapshot | undefined {
+    try {
+      if (this.#arm !== undefined && !(this.#arm.ownerAlive && this.#arm.current)) {
+        this.#arm.close();
+        this.#arm = undefined;
+      }
+      this.#arm ??= ArmSegment.open(this.#options.segment);
+      return this.#arm.readState(this.#snapshot) ? this.#snapshot : undefined;
+    } catch {
+      return undefined; // The control process is not up (yet); its own log says why.
+    }
+  }
+
+  #look(): void {
+    const arm = this.#readArm();
+    const world = this.#world?.fields;
+    if (arm?.controlState === ControlState.RUNNING && !this.#sawMotion) {
+      this.#sawMotion = true;
+      this.#say('myelin', `the arm moves, ${this.#seconds()} s after the start`);
+    }
+    if (world !== undefined) this.#layOutAnew(world.sorted, world.objectCount);
+    this.#status(arm, world?.sorted ?? 0, world?.objectCount ?? 0);
+  }
+
+  #layOutAnew(sorted: number, objects: number): void {
+    if (objects === 0 || sorted < objects) {
+      this.#sortedSinceS = undefined;
+      return;
+    }
+    const nowS = performance.now() / 1000;
+    this.#sortedSinceS ??= nowS;
+    if (nowS - this.#sortedSinceS < ADMIRE_S) return;
+    this.#sortedSinceS = undefined;
+    this.#seed += 1;
+    this.#tell('world', `all ${objects} cubes are sorted; laying them out anew (seed ${this.#seed})`);
+    try {
+      const client = WorldClient.connect(this.#options.world);
+      client.reset(this.#seed);
+      client.close();
+    } catch (thrown) {
+      this.#tell('world', `could not be reset: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    }
+  }
+
+  #lastStatusMs = 0;
+
+  #status(arm: ArmSnapshot | undefined, sorted: number, objects: number): void {
+    const nowMs = performance.now();
+    const live = process.stdout.isTTY;
+    if (!live && (!this.#options.headless || nowMs - this.#lastStatusMs < 1000)) return;
+    this.#lastStatusMs = nowMs;
+    const fields = this.#arm?.fields;
+    const parts =
+      arm === undefined || fields === undefined
+        ? ['no control process']
+        : [
+            stateName(arm.controlState),
+            `${Math.round(fields.controlFrequencyHz)} Hz, ${fields.missed} missed`,
+            `queue ${Math.round(fields.queueDepth)}/${Math.round(fields.queueCapacity)}`,
+            `inference ${fields.inferenceMs.toFixed(0)} ms`,
+            `frames ${fields.frameAgeMs.toFixed(0)} ms old`,
+          ];
+    const line = `${this.#seconds()} s  ${[...parts, `sorted ${sorted}/${objects}`].join(' | ')}`;
+    process.stdout.write(live ? `\r\x1b[K${line.slice(0, process.stdout.columns - 1)}` : `${line}\n`);
+  }
+
+  #line(name: string, line: string): void {
+    if (this.#options.verbose || name === 'control' || /error|fail|hint|refus|warn/i.test(line))
+      this.#say(name, line);
+  }
+
+  /** Says it here and on the page. */
+  #tell(name: string, text: string): void {
+    this.#say(name, styleText('yellow', text));
+    this.#children.get('page')?.send({ kind: 'event', process: name, text });
+  }
+
+  #say(name: string, text: string): void {
+    if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+    process.stdout.write(`${styleText('dim', `${this.#seconds().padStart(6)} ${name.padEnd(8)}`)} ${text}\n`);
+  }
+
+  #seconds(): string {
+    return ((performance.now() - this.#startedMs) / 1000).toFixed(1);
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (this.#closing === undefined && !condition()) await pause(20);
+  }
+}
