@@ -40,8 +40,8 @@ describe('the control configuration', () => {
   });
 
   it.each([
-    [{ 'control-freq': 5000 }, 'control-freq is 5000, but must be a number from 50 to 1000 Hz'],
-    [{ 'control-freq': 'fast' }, 'control-freq is "fast", but must be a number from 50 to 1000 Hz'],
+    [{ 'control-freq': 5000 }, 'control-freq is 5000, but must be a number from 100 to 1000 Hz'],
+    [{ 'control-freq': 'fast' }, 'control-freq is "fast", but must be a number from 100 to 1000 Hz'],
     [{ 'watchdog-timeout': 0 }, 'watchdog-timeout is 0, but must be a number from 0.1 to 10 s'],
     [{ 'watchdog-timeout': 'off' }, 'watchdog-timeout is "off", but must be a number from 0.1 to 10 s'],
     [{ 'command-timeout': Number.POSITIVE_INFINITY }, 'but must be a number from 0.02 to 2 s'],

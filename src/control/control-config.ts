@@ -31,7 +31,7 @@ const SHAPE = {
   ).default('can0'),
   /** `auto` is the description that ships with the model. */
   urdf: matching(/^.+$/, 'auto, or the path of a URDF file').default('auto'),
-  controlFrequencyHz: between(50, 1000, 'Hz').default(500),
+  controlFrequencyHz: between(100, 1000, 'Hz').default(500),
   commandTimeoutS: between(0.02, 2, 's').default(0.2),
   watchdogTimeoutS: between(0.1, 10, 's').default(1),
   /** Oldest motor feedback the loop moves on; older is a fault. */
@@ -44,6 +44,9 @@ const SHAPE = {
       error: 'a number from -1 to 1 m, or off',
     })
     .default(0),
+  /** Motor angle of the fully open gripper; newer grippers turn the other way. Default: what the model has. */
+  gripperReadoutRad: between(-12, 12, 'rad').optional(),
+  gripperWidthM: between(0.01, 0.2, 'm').optional(),
   segment: matching(/^[\w.-]{1,64}$/, 'letters, digits, dots, dashes or underscores').default(
     DEFAULT_ARM_SEGMENT,
   ),
@@ -59,7 +62,7 @@ const SHAPE = {
   /** Without a tick for this long the guardian takes the arm. */
   guardianTimeoutS: between(0.01, 0.25, 's').default(0.04),
   /** The guardian sends damping frames at least until the arm rests and at most this long. */
-  guardianDampS: between(0.5, 30, 's').default(5),
+  guardianDampS: between(0.5, 60, 's').default(10),
   /** Without a sign of the guardian for this long the loop brings the arm to rest. */
   guardianHeartbeatTimeoutS: between(0.1, 5, 's').default(0.5),
 } as const;
@@ -108,6 +111,16 @@ export const CONTROL_OPTIONS: Readonly<Record<ControlConfigKey, ControlOption>> 
     flag: 'table-plane',
     argument: '<m>',
     doc: 'height nothing goes below, in the base frame, or off',
+  },
+  gripperReadoutRad: {
+    flag: 'gripper-readout',
+    argument: '<rad>',
+    doc: 'motor angle of the open gripper, about -3.4 on newer ones',
+  },
+  gripperWidthM: {
+    flag: 'gripper-width',
+    argument: '<m>',
+    doc: 'opening of the gripper, about 0.082 on newer ones',
   },
   segment: {
     flag: 'segment',
@@ -173,7 +186,7 @@ export const controlSettings = (config: ControlConfig): Record<string, unknown> 
   );
 
 /** An argument that is a unit is a number. */
-const NUMERIC_ARGUMENTS = new Set(['<hz>', '<s>', '<m>', '<us>', '<n>']);
+const NUMERIC_ARGUMENTS = new Set(['<hz>', '<s>', '<m>', '<us>', '<rad>', '<n>']);
 const isNumeric = (key: ControlConfigKey): boolean =>
   NUMERIC_ARGUMENTS.has(CONTROL_OPTIONS[key].argument ?? '');
 const numberOrText = (text: string): number | string =>

@@ -16,6 +16,7 @@ export class LoopStatistics {
   readonly #period: Uint32Array;
   readonly #periodNs: number;
   #lastWakeNs = Number.NaN;
+  #lastSkipped = 0;
 
   constructor(memory: ArrayBufferLike, nominalPeriodNs: number) {
     this.#numbers = new Float64Array(memory, ticks.offset, 9);
@@ -38,6 +39,7 @@ export class LoopStatistics {
     const lateNs = wakeNs - deadlineNs;
     numbers[at(ticks)]! += 1;
     numbers[at(missed)]! += skipped;
+    this.#lastSkipped = skipped;
     numbers[at(latenessLastNs)] = lateNs;
     numbers[at(latenessSumNs)]! += lateNs;
     if (lateNs > numbers[at(latenessMaxNs)]!) numbers[at(latenessMaxNs)] = lateNs;
@@ -55,7 +57,17 @@ export class LoopStatistics {
     if (durationNs > numbers[at(executionMaxNs)]!) numbers[at(executionMaxNs)] = durationNs;
     this.#execution[bucketOf(durationNs, LATENESS_BUCKETS)]! += 1;
   }
+
+  /** Writes what is known of the last tick, in the order of {@link LOOP_COLUMNS}, to `row` from `start` on. */
+  lastTick(row: Float64Array, start: number): void {
+    row[start] = this.#numbers[at(latenessLastNs)]!;
+    row[start + 1] = this.#numbers[at(executionLastNs)]!;
+    row[start + 2] = this.#lastSkipped;
+  }
 }
+
+/** What the loop records of a tick: its wake-up lateness, its duration, and the periods skipped before it. */
+export const LOOP_COLUMNS = ['latenessNs', 'executionNs', 'missed'] as const;
 
 /** Index of a field in the block of numbers that begins with `ticks`. */
 function at(field: { readonly offset: number }): number {

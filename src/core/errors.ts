@@ -108,6 +108,11 @@ export const ERRORS = {
     hint: 'Correct the description, or leave out --urdf to use the one that ships with the model.',
     retryable: false,
   },
+  BUS_TOO_SLOW: {
+    message: '{interface} cannot carry {hz} Hz: it would be {percent} % busy',
+    hint: 'Use --control-freq {most} or less.',
+    retryable: false,
+  },
   MOTOR_SILENT: {
     message: 'No answer from {motors} on {interface}',
     hint: 'Check power, wiring and termination, and that --model names the arm that is connected.',
@@ -122,6 +127,11 @@ export const ERRORS = {
     message: 'There is no simulated world named "{name}"',
     hint: 'Start one with: myelin world --name {name}',
     retryable: true,
+  },
+  WORLD_REFUSED: {
+    message: 'The simulated world refused: {detail}',
+    hint: '{advice}',
+    retryable: false,
   },
   PORT_IN_USE: {
     message: 'Port {port} on {host} is in use',
