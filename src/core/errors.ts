@@ -108,6 +108,11 @@ export const ERRORS = {
     hint: 'Correct the description, or leave out --urdf to use the one that ships with the model.',
     retryable: false,
   },
+  BUS_IN_USE: {
+    message: 'Another control process runs the arm on {interface}',
+    hint: 'Only one may: stop it first (it shows in: ps -C node -f).',
+    retryable: true,
+  },
   BUS_TOO_SLOW: {
     message: '{interface} cannot carry {hz} Hz: it would be {percent} % busy',
     hint: 'Use --control-freq {most} or less.',
