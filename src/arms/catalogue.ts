@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { CanBus } from '../buses/can.ts';
 import { MyelinError } from '../core/errors.ts';
 import type { KinematicModel } from '../core/kinematics/model.ts';
+import { X5Driver } from './arx-x5/x5-driver.ts';
 import {
   type ArmDescription,
   type ArmModel,
@@ -9,6 +11,7 @@ import {
   gripperRatio,
   type MotorModel,
 } from './description.ts';
+import type { ArmDriver } from './driver.ts';
 import { readUrdf } from './urdf.ts';
 
 export type { ArmDescription, ArmModel } from './description.ts';
@@ -51,6 +54,7 @@ export function armDescription(model: ArmModel, options: DescriptionOptions = {}
       joint,
       canId: CAN_IDS[index]!,
       model: index < 3 ? shoulder : 'DM_J4310',
+      torqueScale: 1,
     })),
     limits: {
       positionMin: Float64Array.of(-3.14, -0.05, -0.1, -1.6, -1.57, -2.0, 0),
@@ -94,6 +98,18 @@ export const urdfPath = ({ urdf }: ArmDescription): string =>
  */
 export const loadKinematics = (description: ArmDescription, urdf = 'auto'): KinematicModel =>
   readUrdf(urdf === 'auto' ? urdfPath(description) : urdf, { armJoints: description.armDof });
+
+export interface ArmDriverOptions {
+  /** For the bus load warning. Default: the description's. */
+  readonly controlFrequencyHz?: number;
+}
+
+/** The driver for an arm on a bus. Nothing is sent before `connect`, `write` or `damp`. */
+export const createArmDriver = (
+  description: ArmDescription,
+  bus: CanBus,
+  options: ArmDriverOptions = {},
+): ArmDriver => new X5Driver(description, bus, options);
 
 function checked(name: string, value: number, least: number, most: number): number {
   const size = Math.abs(value);

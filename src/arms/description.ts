@@ -35,6 +35,11 @@ export interface MotorDescription {
   readonly joint: string;
   readonly canId: number;
   readonly model: MotorModel;
+  /**
+   * Nm at the joint for each Nm that the motor's protocol speaks of. 1 takes the makers at their word; ARX's SDK
+   * works with other constants, and nobody has published a measurement.
+   */
+  readonly torqueScale: number;
 }
 
 export interface ArmLimits {
