@@ -20,7 +20,7 @@ export type LoopMessage =
     };
 
 /** How the loop's process ends when nothing kills it. */
-export const LoopExit = { STOPPED: 0, FAILED_TO_START: 1, FAULT: 3, GUARDIAN_LOST: 4, DEFECT: 5 } as const;
+export const LoopExit = { STOPPED: 0, FAILED_TO_START: 1, GUARDIAN_LOST: 3, DEFECT: 4 } as const;
 
 /** Bits of `grants` in the segment. */
 export const Grant = { FIFO: 1, AFFINITY: 2, LOCKED: 4, TIMER_SLACK: 8 } as const;
