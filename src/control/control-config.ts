@@ -146,6 +146,9 @@ export const CONTROL_OPTIONS: Readonly<Record<ControlConfigKey, ControlOption>> 
   },
 };
 
+/** What holds when nothing is said. */
+export const controlDefaults: ControlConfig = schema.parse({});
+
 const KEYS = Object.keys(CONTROL_OPTIONS) as ControlConfigKey[];
 const keyOf = (flag: string): ControlConfigKey | undefined =>
   KEYS.find((key) => CONTROL_OPTIONS[key].flag === flag);
