@@ -10,6 +10,7 @@ const OUTGOING_BYTES = 4096;
 /** USB adapters ignore it; at an ordinary UART this is what 500 Hz of seven motors needs. */
 export const DEFAULT_SLCAN_BAUD = 2_000_000;
 const ANSWER_MS = 100;
+const SETTLE_MS = 40;
 const POLL_MS = 2;
 
 export interface SlcanOptions {
@@ -41,8 +42,7 @@ export class SlcanBus implements CanBus, Disposable {
   static open(path: string, { baud = DEFAULT_SLCAN_BAUD, waitMs = sleepMs }: SlcanOptions = {}): SlcanBus {
     const bus = new SlcanBus(openTty(path, baud));
     try {
-      // Whatever was half typed ends here; closing a channel that is not open is refused, which is fine.
-      bus.#tell('\rC', waitMs);
+      bus.#startAfresh(waitMs);
       if (!bus.#tell('S8', waitMs)) throw bus.#refused('does not take 1 Mbit/s');
       if (!bus.#tell('O', waitMs)) throw bus.#refused('does not open its channel');
     } catch (error) {
@@ -118,6 +118,16 @@ export class SlcanBus implements CanBus, Disposable {
     this.#gone = true;
     this.stats.errors += 1;
     this.stats.busOff = true;
+  }
+
+  /** Ends what was half typed and closes the channel; whether the adapter agrees to that does not matter. */
+  #startAfresh(waitMs: (ms: number) => void): void {
+    this.#queueLine('\rC');
+    for (let waited = 0; waited < SETTLE_MS; waited += POLL_MS) {
+      this.#flush();
+      waitMs(POLL_MS);
+      this.#takeIn();
+    }
   }
 
   /** Gives the adapter a command. False when it refuses; an adapter that answers nothing is taken to agree. */
