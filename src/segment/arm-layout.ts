@@ -42,7 +42,7 @@ export const SEED_LAYOUT = {
   requests: u32(
     0x008,
     'anyone',
-    'START 1, PAUSE 2, RESET 4, STOP 8; set bits atomically, the control process clears them',
+    'START 1, PAUSE 2, RESET 4, STOP 8; the control process clears them. Prefer requestFlags',
   ),
   acknowledgements: u32(0x00c, 'control', 'Request bits handled last, same values'),
   errors: u32(
@@ -88,6 +88,12 @@ export const STATUS_LAYOUT = {
     4,
   ),
   traceSequence: u32(STATUS + 0xb0, 'control', 'Records written to the trace'),
+  requestFlags: u32(
+    STATUS + 0xb4,
+    'anyone',
+    'START, PAUSE, RESET, STOP, a word each: set to 1, cleared by the control process; none can be lost',
+    4,
+  ),
 
   stateSequence: u32(STATE + 0x00, 'control', 'Sequence lock of the state: odd while it is being written'),
   limitsHit: u32(

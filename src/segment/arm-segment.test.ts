@@ -85,6 +85,16 @@ describe('ArmSegment', () => {
     );
   });
 
+  it('keeps a stop even when a careless script overwrites the request word of the first page', () => {
+    using segment = ArmSegment.create(name, options);
+    segment.request(Request.STOP);
+    segment.fields.requests = Request.START;
+    expect(segment.takeRequests()).toBe(Request.STOP | Request.START);
+    segment.fields.requests = Request.STOP;
+    expect(segment.takeRequests()).toBe(Request.STOP);
+    expect(segment.takeRequests()).toBe(0);
+  });
+
   it('refuses a name whose owner lives, and takes over one whose owner is gone', () => {
     const first = ArmSegment.create(name, options);
     const error = failure(() => ArmSegment.create(name, options));

@@ -91,14 +91,20 @@ export class ArmSegment implements Disposable {
     return this.memory.current;
   }
 
-  /** Sets request bits (see `Request`). Needs no lease. */
+  /** Asks for something: any of the bits of `Request`. Needs no lease. Each has a word of its own, so none is lost. */
   request(bits: number): void {
-    Atomics.or(this.words, REQUESTS, bits);
+    for (let i = 0; i < REQUEST_FLAGS; i++) {
+      if ((bits & (1 << i)) !== 0) Atomics.store(this.words, FIRST_REQUEST_FLAG + i, 1);
+    }
   }
 
-  /** Takes all request bits set since the last call, in one step, so that none is lost. For the control process. */
+  /** Takes all that was asked for since the last call, in the first page too, and clears it. For the control process. */
   takeRequests(): number {
-    return Atomics.exchange(this.words, REQUESTS, 0);
+    let bits = Atomics.exchange(this.words, REQUESTS, 0);
+    for (let i = 0; i < REQUEST_FLAGS; i++) {
+      if (Atomics.exchange(this.words, FIRST_REQUEST_FLAG + i, 0) !== 0) bits |= 1 << i;
+    }
+    return bits;
   }
 
   /** Begins publishing a tick's state: write `fields` between this and {@link endState}. */
@@ -133,3 +139,5 @@ export class ArmSegment implements Disposable {
 }
 
 const REQUESTS = ARM_LAYOUT.requests.offset / 4;
+const FIRST_REQUEST_FLAG = ARM_LAYOUT.requestFlags.offset / 4;
+const REQUEST_FLAGS = ARM_LAYOUT.requestFlags.length;
