@@ -20,6 +20,9 @@ const HOLD_TEXT: Readonly<Record<number, string>> = {
   [HoldReason.NO_FEEDBACK]: 'a motor is silent',
 };
 
+/** Why the arm holds, in words. */
+export const holdText = (reason: number): string => HOLD_TEXT[reason] ?? `reason ${reason}`;
+
 const REFUSAL_TEXT: Readonly<Record<number, string>> = {
   [ChunkRefusal.SHAPE]: 'its rows or joints do not fit this arm',
   [ChunkRefusal.NOT_FINITE]: 'it holds numbers that are not finite',
@@ -45,7 +48,10 @@ const names = (table: Readonly<Record<string, number>>, bits: number): string =>
 const number = (value: number): string => String(Number(value.toPrecision(4)));
 
 /** One of the loop's events as a line for people. */
-export function eventText({ code, detail, a, b }: LoopEvent, { jointNames }: ArmDescription): EventText {
+export function eventText(
+  { code, detail, a, b }: LoopEvent,
+  { jointNames }: Pick<ArmDescription, 'jointNames'>,
+): EventText {
   const joint = jointNames[a] ?? `joint ${a}`;
   const info = (text: string): EventText => ({ level: 'info', text });
   const warning = (text: string): EventText => ({ level: 'warning', text });
@@ -70,7 +76,7 @@ export function eventText({ code, detail, a, b }: LoopEvent, { jointNames }: Arm
     case EventCode.HOLD:
       return detail === HoldReason.NONE
         ? info('The arm moves again')
-        : info(`The arm holds: ${HOLD_TEXT[detail] ?? `reason ${detail}`}`);
+        : info(`The arm holds: ${holdText(detail)}`);
     case EventCode.LIMITS:
       return info(`Limited: ${names(LimitBit, detail)}`);
     case EventCode.RESET_BLOCKED:

@@ -80,8 +80,15 @@ const JointRow = ({ joint, index }: { readonly joint: Joint; readonly index: num
   );
 };
 
+const Limited = () => {
+  const limits = calm.value?.arm?.limits ?? [];
+  return limits.length === 0 ? null : (
+    <span>limited: {limits.join(', ').toLowerCase().replaceAll('_', ' ')}</span>
+  );
+};
+
 export const JointsPanel = () => (
-  <Panel name="joints" title="Joints">
+  <Panel name="joints" title="Joints" aside={<Limited />}>
     <table class={`joints ${stale.value ? 'is-stale' : ''}`}>
       <thead>
         <tr>

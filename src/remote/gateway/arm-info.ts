@@ -14,7 +14,10 @@ const GRANT_WORDS: Readonly<Record<keyof typeof Grant, string>> = {
 const GRANTS = Object.keys(Grant) as (keyof typeof Grant)[];
 
 /** Names of the joints and the drawing of a model the catalogue knows; numbered joints for any other. */
-function modelFacts(model: string, dof: number): { names: readonly string[]; urdf: string | undefined } {
+export function modelFacts(
+  model: string,
+  dof: number,
+): { names: readonly string[]; urdf: string | undefined } {
   if (model === 'X5' || model === 'L5') {
     const { jointNames, urdf } = armDescription(model);
     return { names: jointNames, urdf };

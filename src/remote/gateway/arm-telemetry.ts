@@ -1,23 +1,26 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { holdText } from '../../control/event-text.ts';
+import { HoldReason, LimitBit } from '../../control/limit-bits.ts';
 import type { Clock } from '../../core/clock.ts';
 import { bitNames, ErrorBit, Request, stateName } from '../../core/control-state.ts';
 import { histogramPercentileUs } from '../../core/histogram.ts';
 import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../../segment/arm-segment.ts';
 import { Lease } from '../../segment/lease.ts';
 import { WorldSegment } from '../../segment/world-segment.ts';
-import { readArmInfo } from './arm-info.ts';
-import { ArmWatcher, holdWords } from './arm-watcher.ts';
+import { modelFacts, readArmInfo } from './arm-info.ts';
 import { CameraFeed } from './camera-feed.ts';
 import type { Picture } from './camera-packet.ts';
 import type { EventLog } from './event-log.ts';
 import { Follower } from './follow.ts';
+import { LoopEvents } from './loop-events.ts';
 import type { PageSource } from './page-server.ts';
 import type { ArmInfo, ArmState, Reply, Telemetry, WorldState } from './telemetry.ts';
 import { wireNumber } from './telemetry.ts';
 
 /** Over this long the loop's own rate is measured, ms. */
 const RATE_PERIOD_MS = 500;
+const LIMITS_SHOWN_MS = 1000;
 const SCENE = 'arx-x5/scene.xml';
 
 export interface ArmTelemetryOptions {
@@ -48,15 +51,15 @@ export class ArmTelemetry implements PageSource {
   readonly #cameras: CameraFeed;
   readonly #snapshot: ArmSnapshot = createArmSnapshot();
   readonly #scenePath: string | null;
-  #watcher: ArmWatcher;
+  #loopEvents: LoopEvents | undefined;
   #info: ArmInfo | undefined;
+  #limits = { now: 0, before: 0, sinceNs: 0 };
   #rate = { ticks: 0, atNs: 0, hz: Number.NaN };
 
   constructor(options: ArmTelemetryOptions) {
     const { segment, world, events, clock, cameras, modelsFolder } = options;
     this.#options = options;
     this.segmentName = segment;
-    this.#watcher = new ArmWatcher(events);
     this.#scenePath = existsSync(join(modelsFolder, SCENE)) ? `/models/${SCENE}` : null;
     this.#cameras = new CameraFeed(clock, cameras);
     const nowMs = () => clock.nowNs() / 1e6;
@@ -116,40 +119,27 @@ export class ArmTelemetry implements PageSource {
   }
 
   #attached(arm: ArmSegment): void {
-    const { events } = this.#options;
-    this.#watcher = new ArmWatcher(events);
-    this.#rate = { ticks: 0, atNs: 0, hz: Number.NaN };
-    const { model, interfaceName, controlPid } = arm.fields;
+    const { events, clock } = this.#options;
+    const { model, interfaceName, controlPid, dof } = arm.fields;
     this.#info = undefined;
+    this.#limits = { now: 0, before: 0, sinceNs: 0 };
+    this.#rate = { ticks: 0, atNs: 0, hz: Number.NaN };
     events.add('control', 'good', `process ${controlPid} controls the ${model} on ${interfaceName}`);
+    this.#loopEvents = new LoopEvents(arm.memory.buffer, modelFacts(model, dof).names, events, clock);
   }
 
   #lost(arm: ArmSegment): void {
-    this.#look(arm); // Its last words.
+    this.#loopEvents?.read(); // Its last words.
+    this.#loopEvents = undefined;
     this.#info = undefined;
     this.#options.events.add('control', 'alarm', `process ${arm.fields.controlPid} is gone`);
-  }
-
-  /** Reads one whole tick and logs what changed. False when there is none to be had. */
-  #look(arm: ArmSegment): boolean {
-    const state = this.#snapshot;
-    if (!arm.readState(state)) return false;
-    const holder = Lease.holder(arm, this.#options.clock.nowNs());
-    this.#watcher.look({
-      controlState: state.controlState,
-      errors: state.errors,
-      holdReason: state.holdReason,
-      requestsRefused: state.requestsRefused,
-      commanderPid: holder?.pid ?? 0,
-      commanderName: holder?.name ?? '',
-    });
-    return true;
   }
 
   #armState(): ArmState | null {
     const arm = this.#arm.current;
     // Before its first tick a control process has nothing to say.
-    if (arm === undefined || !this.#look(arm) || this.#snapshot.tickNs === 0) return null;
+    if (arm === undefined || !arm.readState(this.#snapshot) || this.#snapshot.tickNs === 0) return null;
+    this.#loopEvents?.read();
     this.#info = this.#refreshInfo(arm);
     const nowNs = this.#options.clock.nowNs();
     const { fields } = arm;
@@ -162,8 +152,8 @@ export class ArmTelemetry implements PageSource {
       state: stateName(state.controlState),
       ageMs: ms(nowNs - state.tickNs),
       errors: bitNames(ErrorBit, state.errors),
-      hold: holdWords(state.holdReason),
-      limitsHit: state.limitsHit,
+      hold: state.holdReason === HoldReason.NONE ? null : holdText(state.holdReason),
+      limits: bitNames(LimitBit, this.#recentLimits(state.limitsHit, nowNs)),
       position: vector(state.position),
       velocity: vector(state.velocity),
       torque: vector(state.torque),
@@ -198,6 +188,15 @@ export class ArmTelemetry implements PageSource {
         dropped: wireNumber(state.busDropped),
       },
     };
+  }
+
+  /** A limit is hit for a few ticks at a time; a person needs a second to see it. */
+  #recentLimits(bits: number, nowNs: number): number {
+    const old = nowNs - this.#limits.sinceNs > LIMITS_SHOWN_MS * 1e6;
+    const { now, before } = this.#limits;
+    if (old) this.#limits = { now: bits, before: now, sinceNs: nowNs };
+    else this.#limits.now = now | bits;
+    return this.#limits.now | (old ? now : before);
   }
 
   #loop({ fields }: ArmSegment, nowNs: number): ArmState['loop'] {

@@ -21,12 +21,13 @@ export class EventLog {
     return this.#events;
   }
 
-  add(source: string, level: EventLevel, text: string): void {
+  /** @param unixS when it happened; now, when left out */
+  add(source: string, level: EventLevel, text: string, unixS = this.#unixS()): void {
     this.#sequence += 1;
     const event: PageEvent = {
       type: 'event',
       sequence: this.#sequence,
-      unixS: this.#unixS(),
+      unixS,
       level,
       source: source.slice(0, 64),
       text: text.slice(0, 1000),

@@ -9,7 +9,7 @@ export const sampleTelemetry = (): Telemetry => ({
     ageMs: 1.5,
     errors: [],
     hold: null,
-    limitsHit: 0,
+    limits: [],
     position: [0, 1.7, 1.6, -1.5, 0, 0, 0.088],
     velocity: [0, 0, 0, 0, 0, 0, null],
     torque: [0.1, 4, 3, 0.5, 0, 0, 0],

@@ -84,7 +84,8 @@ export const armStateSchema = z.object({
   errors: z.array(text).max(32),
   /** Why the arm holds, in words; null when it does not. */
   hold: text.nullable(),
-  limitsHit: count,
+  /** Limits that shaped a command in the last second or two. */
+  limits: z.array(text).max(32),
   position: readings,
   velocity: readings,
   torque: readings,
