@@ -25,6 +25,8 @@ const LOOKS_PER_LOG = 20;
 /** Waking motors and reading their settings takes a second or two. */
 const START_MS = 20_000;
 const BUS_RETRY_MS = 50;
+/** One Ctrl-C may arrive twice, from the terminal and from a program in between. */
+const ONE_KEY_NS = 300e6;
 
 export type Log = (level: LogLevel, text: string) => void;
 
@@ -52,7 +54,7 @@ export class Guardian {
   #segment: ArmSegment | undefined;
   #events: EventReader | undefined;
   #faulted = false;
-  #stops = 0;
+  #firstStopNs: number | undefined;
   #force: (end: WatchEnd) => void = () => undefined;
 
   constructor(config: ControlConfig, log: Log) {
@@ -79,7 +81,10 @@ export class Guardian {
         else this.#log('info', 'The arm is at rest and damped.');
         return this.#faulted ? 1 : 0;
       }
-      if (end.type === 'ended' && end.code === LoopExit.GUARDIAN_LOST) return 1;
+      if (end.type === 'ended' && end.code === LoopExit.GUARDIAN_LOST) {
+        this.#log('alarm', 'This guardian stood still for too long, so the loop damped the arm and ended.');
+        return 1;
+      }
       await this.#takeOver(loop, end.text);
       return 1;
     } finally {
@@ -91,11 +96,12 @@ export class Guardian {
 
   /** The first call asks the loop to bring the arm to rest; a second one does not wait for it any longer. */
   stop(): void {
-    this.#stops += 1;
-    if (this.#stops > 1) {
+    if (this.#firstStopNs !== undefined) {
+      if (monotonicNs() - this.#firstStopNs < ONE_KEY_NS) return;
       this.#force({ type: 'lost', text: 'was not waited for' });
       return;
     }
+    this.#firstStopNs = monotonicNs();
     this.#log('info', 'Stopping: the arm comes to rest and is damped. Once more to force it.');
     this.#segment?.request(Request.STOP);
   }
@@ -128,7 +134,7 @@ export class Guardian {
     });
     for (const line of banner) this.#log('info', line);
     for (const warning of first.report.warnings) this.#log('warning', warning);
-    if (this.#stops > 0) this.#segment.request(Request.STOP);
+    if (this.#firstStopNs !== undefined) this.#segment.request(Request.STOP);
     return undefined;
   }
 

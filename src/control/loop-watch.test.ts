@@ -25,8 +25,8 @@ const watching = (state: string, cpuShare: number) => {
 };
 
 describe('the watch over the loop', () => {
-  it.each(['T', 't', 'Z', 'X'])('gives a loop in state %s up within 20 ms', (state) => {
-    expect(watching(state, 0).givenUp()).toEqual(['stopped', 20]);
+  it.each(['T', 't', 'Z', 'X'])('gives a loop in state %s up after 15 ms', (state) => {
+    expect(watching(state, 0).givenUp()).toEqual(['stopped', 15]);
   });
 
   it('gives a loop that hangs in one tick up within 40 ms', () => {

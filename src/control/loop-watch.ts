@@ -33,7 +33,7 @@ export class LoopWatch {
 
   constructor(options: LoopWatchOptions) {
     this.#options = options;
-    this.#lookAfterNs = Math.max(options.timeoutNs / 2, 2.5 * options.periodNs);
+    this.#lookAfterNs = Math.max(options.timeoutNs / 4, 2.5 * options.periodNs);
   }
 
   /** One look, every few ms: `tickNs` is the time of the loop's newest tick. */
