@@ -80,8 +80,8 @@ const at = ({ min, max }: Joint, s: number): number => min + s * (max - min);
 /** Of sums of numbers around 1, rad or m. */
 const ROUNDING = 1e-12;
 
-/** What is kept free at the edges of the range. */
-const edge = ({ min, max, j }: Joint, dtS: number): number => j * dtS ** 3 + 2e-6 * (max - min);
+/** How near the edges of its range a joint goes. */
+const edge = ({ min, max, j }: Joint, dtS: number): number => 2 * j * dtS ** 3 + 4e-6 * (max - min);
 
 /** A stretch of time with one kind of target. */
 const stretch = fc.record({

@@ -116,8 +116,9 @@ export class JerkLimiter {
     let bits = 0;
     let goal = target;
     let speed = Math.min(Math.max(targetVelocity, -limit), limit);
-    const low = this.#edgeLow(i);
-    const high = this.#edgeHigh(i);
+    // A margin inside the edge, so that coming to rest there is not disturbed by guarding it.
+    const low = this.#edgeLow(i) + this.#margin(i);
+    const high = this.#edgeHigh(i) - this.#margin(i);
     if (goal < low) {
       bits = goal < this.#limits.positionMin[i]! ? MotionBit.POSITION : 0;
       goal = low;
