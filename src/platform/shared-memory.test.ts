@@ -76,7 +76,8 @@ describe('SharedMemory', () => {
     const maker = SharedMemory.create(name, 4096);
     using other = SharedMemory.open(name);
     using watcher = SharedMemory.open(name, { readOnly: true });
-    expect([other.claimed(), watcher.claimed(), other.claim()]).toEqual([true, true, false]);
+    expect([maker, other, watcher].map((opener) => opener.claimed())).toEqual([true, true, true]);
+    expect([maker.claim(), other.claim()]).toEqual([true, false]);
     maker.close();
     expect([watcher.claimed(), other.claim(), watcher.claimed()]).toEqual([false, true, true]);
   });

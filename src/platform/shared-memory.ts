@@ -75,6 +75,7 @@ export class SharedMemory implements Disposable {
   readonly #address: bigint;
   readonly #inode: number;
   #fd: number;
+  #mine = false;
 
   private constructor(name: string, fd: number, bytes: number, readOnly: boolean) {
     const protection = readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -161,11 +162,13 @@ export class SharedMemory implements Disposable {
    * however it dies. False when another holds it.
    */
   claim(): boolean {
-    return libc().fcntl(this.#fd, F_OFD_SETLK, lockRequest()) === 0;
+    this.#mine ||= libc().fcntl(this.#fd, F_OFD_SETLK, lockRequest()) === 0;
+    return this.#mine;
   }
 
-  /** Whether another opener (a live process) has claimed the segment. */
+  /** Whether this or another opener, a live process, has claimed the segment. */
   claimed(): boolean {
+    if (this.#mine) return true;
     const request = lockRequest();
     return libc().fcntl(this.#fd, F_OFD_GETLK, request) === 0 && request[0] !== F_UNLCK;
   }
@@ -198,6 +201,7 @@ export class SharedMemory implements Disposable {
     this.#forget();
     closeSync(this.#fd);
     this.#fd = -1;
+    this.#mine = false;
   }
 
   [Symbol.dispose](): void {

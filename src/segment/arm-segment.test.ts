@@ -103,7 +103,7 @@ describe('ArmSegment', () => {
     first.close();
     expect([reader.ownerAlive, reader.current]).toEqual([false, true]);
     using second = ArmSegment.create(name, options);
-    expect([second.ownerAlive, reader.ownerAlive, reader.current]).toEqual([false, false, false]);
+    expect([second.ownerAlive, reader.ownerAlive, reader.current]).toEqual([true, false, false]);
     second.unlink();
   });
 

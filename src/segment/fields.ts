@@ -93,5 +93,13 @@ export function bind<L extends Layout>(layout: L, memory: ArrayBufferLike, base 
       Object.defineProperty(target, name, { enumerable: true, value: view });
     }
   }
-  return target as Accessors<L>;
+  return fast(target) as Accessors<L>;
+}
+
+/**
+ * V8 keeps an object with this many accessors as a hash table, which makes each access several times slower and
+ * allocate. It does not do so for an object that serves as a prototype, so this one does for a moment.
+ */
+function fast(target: object): object {
+  return Object.getPrototypeOf(Object.create(target)) as object;
 }
