@@ -1,8 +1,8 @@
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { CanBus } from '../buses/can.ts';
 import { MyelinError } from '../core/errors.ts';
 import type { KinematicModel } from '../core/kinematics/model.ts';
+import { packageRoot } from '../platform/entry.ts';
 import { X5Driver } from './arx-x5/x5-driver.ts';
 import {
   type ArmDescription,
@@ -87,9 +87,7 @@ export function armDescription(model: ArmModel, options: DescriptionOptions = {}
 }
 
 /** Absolute path of the description shipped with an arm. */
-export const urdfPath = ({ urdf }: ArmDescription): string =>
-  // src/arms and dist/arms are equally deep.
-  resolve(fileURLToPath(new URL('../../models', import.meta.url)), urdf);
+export const urdfPath = ({ urdf }: ArmDescription): string => join(packageRoot(), 'models', urdf);
 
 /**
  * The arm's kinematics: from its own description, or from a user's `--urdf` file, which must have the same
