@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { FaultRun, VICTIMS, type Victim } from './support/fault-run.ts';
+
+/**
+ * The matrix of misfortune: every process killed, frozen or slowed at random moments of real motion. The promise is
+ * the same each time: the commanded pose keeps within velocity, acceleration and jerk limits and never jumps, the
+ * arm ends up held or damped, and the system says what happened. The soak suite does the same 200 times.
+ */
+const ROUNDS = 20;
+const SEED = 20_260;
+
+describe('at random moments of real motion', () => {
+  const run = new FaultRun(SEED);
+  for (let round = 0; round < ROUNDS; round++) {
+    const { victim, how, afterMs } = run.draw(round);
+    it(`${how} of the ${victim} after ${afterMs} ms of motion never breaks a limit`, {
+      timeout: 60_000,
+    }, async () => {
+      const { faults, ticks, ending } = await run.suffer(victim, how, afterMs);
+      expect(faults).toEqual([]);
+      expect(ticks).toBeGreaterThan(50);
+      expect(ending).toMatch(EXPECTED[victim]);
+    });
+  }
+});
+
+/** How the arm must have ended, whichever misfortune befell whom. */
+const EXPECTED: Readonly<Record<Victim, RegExp>> = {
+  policy: /^(RUNNING|PAUSED)$/,
+  camera: /^RUNNING$|^PAUSED$/,
+  loop: /^damped by the guardian$/,
+  guardian: /^damped by the loop$/,
+  world: /^damped or unreachable$|^RUNNING$|^PAUSED$/,
+};
+
+it('covers every process', () => {
+  const run = new FaultRun(SEED);
+  const drawn = new Set(Array.from({ length: ROUNDS }, (_, round) => run.draw(round).victim));
+  expect([...drawn].sort()).toEqual([...VICTIMS].sort());
+});
