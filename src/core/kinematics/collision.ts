@@ -4,8 +4,8 @@ import { type KinematicModel, TRANSFORM } from './model.ts';
 /** One capsule placed on the arm. */
 interface PlacedCapsule {
   readonly link: number;
-  readonly a: readonly number[];
-  readonly b: readonly number[];
+  readonly a: Float64Array;
+  readonly b: Float64Array;
   readonly radiusM: number;
 }
 
@@ -38,7 +38,12 @@ export class CollisionModel {
   constructor(model: KinematicModel, restPose: ArrayLike<number>) {
     this.#model = model;
     this.#capsules = model.links.flatMap((link, index) =>
-      link.capsules.map((capsule) => ({ link: index, ...capsule })),
+      link.capsules.map(({ a, b, radiusM }) => ({
+        link: index,
+        a: Float64Array.from(a),
+        b: Float64Array.from(b),
+        radiusM,
+      })),
     );
     this.#ends = new Float64Array(this.#capsules.length * 6);
     this.#place(restPose);

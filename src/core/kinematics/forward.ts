@@ -38,7 +38,7 @@ export function forward(
   return out;
 }
 
-function copyOrigin(rotation: readonly number[], position: readonly number[], out: Float64Array, at: number) {
+function copyOrigin(rotation: ArrayLike<number>, position: ArrayLike<number>, out: Float64Array, at: number) {
   for (let i = 0; i < 9; i++) out[at + i] = rotation[i]!;
   for (let i = 0; i < 3; i++) out[at + 9 + i] = position[i]!;
 }
@@ -46,8 +46,8 @@ function copyOrigin(rotation: readonly number[], position: readonly number[], ou
 function composeOrigin(
   m: Float64Array,
   parent: number,
-  rotation: readonly number[],
-  position: readonly number[],
+  rotation: ArrayLike<number>,
+  position: ArrayLike<number>,
   at: number,
 ) {
   for (let row = 0; row < 3; row++) {
@@ -63,7 +63,7 @@ function composeOrigin(
 }
 
 /** Turns the frame at `at` about its own `axis` (Rodrigues' formula). */
-function rotate(m: Float64Array, at: number, axis: readonly number[], angleRad: number) {
+function rotate(m: Float64Array, at: number, axis: ArrayLike<number>, angleRad: number) {
   const s = Math.sin(angleRad);
   const c = Math.cos(angleRad);
   const k = 1 - c;
@@ -82,7 +82,7 @@ function rotate(m: Float64Array, at: number, axis: readonly number[], angleRad: 
 }
 
 /** Moves the frame at `at` along its own `axis`. */
-function translate(m: Float64Array, at: number, axis: readonly number[], distanceM: number) {
+function translate(m: Float64Array, at: number, axis: ArrayLike<number>, distanceM: number) {
   for (let row = 0; row < 3; row++) {
     const i = at + row * 3;
     m[at + 9 + row]! += (m[i]! * axis[0]! + m[i + 1]! * axis[1]! + m[i + 2]! * axis[2]!) * distanceM;

@@ -2,7 +2,7 @@ import { placeLinks } from './forward.ts';
 import { type KinematicModel, TRANSFORM } from './model.ts';
 
 /** Standard gravity in a base frame whose z points up, m/s2. */
-export const GRAVITY_DOWN: readonly [number, number, number] = [0, 0, -9.81];
+export const GRAVITY_DOWN: Readonly<ArrayLike<number>> = Float64Array.of(0, 0, -9.81);
 
 /**
  * The torque each joint must give to hold the arm still at `q` (Nm; N for a gripper): the recursive

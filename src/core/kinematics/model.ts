@@ -20,17 +20,17 @@ export interface Link {
   readonly joint: string;
   readonly type: 'fixed' | 'revolute' | 'prismatic';
   /** Rotation (row by row) and position of the joint's frame in its parent link. */
-  readonly originRotation: readonly number[];
-  readonly originPosition: readonly number[];
+  readonly originRotation: ArrayLike<number>;
+  readonly originPosition: ArrayLike<number>;
   /** Unit axis in the joint's frame. */
-  readonly axis: readonly number[];
+  readonly axis: ArrayLike<number>;
   /** Index into `q`; -1 for a fixed joint. */
   readonly coordinate: number;
   /** How far the joint moves per unit of its coordinate. */
   readonly ratio: number;
   readonly massKg: number;
   /** Centre of mass in the link's frame, m. */
-  readonly centerOfMass: readonly number[];
+  readonly centerOfMass: ArrayLike<number>;
   readonly capsules: readonly Capsule[];
 }
 
@@ -65,7 +65,14 @@ export class KinematicModel {
 
   constructor(name: string, links: readonly Link[], tipName: string, warnings: readonly string[] = []) {
     this.name = name;
-    this.links = links;
+    // Typed arrays throughout: reading a plain array that holds 0 here and 0.5 there makes the engine box numbers.
+    this.links = links.map((link) => ({
+      ...link,
+      originRotation: Float64Array.from(link.originRotation),
+      originPosition: Float64Array.from(link.originPosition),
+      axis: Float64Array.from(link.axis),
+      centerOfMass: Float64Array.from(link.centerOfMass),
+    }));
     this.warnings = warnings;
     this.tip = links.findIndex((link) => link.name === tipName);
     const chain: number[] = [];
