@@ -44,12 +44,16 @@ function carryOut(world: World, request: WorldRequest): void {
     case 'state':
       return;
     case 'reset':
-      return world.reset(request.seed, request.parkArm);
+      world.reset(request.seed, request.parkArm);
+      return;
     case 'push':
-      return world.push(request.body, request.forceN, request.durationMs);
+      world.push(request.body, request.forceN, request.durationMs);
+      return;
     case 'place':
-      return world.place(request.object, request.positionM, request.quaternion);
+      world.place(request.object, request.positionM, request.quaternion);
+      return;
     case 'fault':
-      return world.fault(request.fault);
+      world.fault(request.fault);
+      return;
   }
 }
