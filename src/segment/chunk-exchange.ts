@@ -24,12 +24,16 @@ const ACTION_WORDS = CHUNK_SLOT_LAYOUT.actions.offset / 4;
 /** One of the four places a chunk can stand in. */
 interface Slot {
   readonly fields: Accessors<typeof CHUNK_SLOT_LAYOUT>;
-  readonly words: Uint32Array;
+  /** Word 0 is the sequence number. */
+  readonly sequence: Uint32Array;
+  /** The whole slot, signed so that sums and copies stay in machine integers. */
+  readonly words: Int32Array;
 }
 
 const bindSlot = (buffer: ArrayBuffer, base: number): Slot => ({
   fields: bind(CHUNK_SLOT_LAYOUT, buffer, base),
-  words: new Uint32Array(buffer, base, CHUNK_SLOT_BYTES / 4),
+  sequence: new Uint32Array(buffer, base, 1),
+  words: new Int32Array(buffer, base, CHUNK_SLOT_BYTES / 4),
 });
 
 const bindSlots = (segment: ArmSegment): Slot[] =>
@@ -38,8 +42,8 @@ const bindSlots = (segment: ArmSegment): Slot[] =>
   );
 
 /** The slot's checksum, as if it held sequence number `sequence`. */
-function checksum(words: Uint32Array, sequence: number, numbers: number): number {
-  let sum = sequence;
+function checksum(words: Int32Array, sequence: number, numbers: number): number {
+  let sum = sequence | 0;
   for (let i = 1; i < HEADER_WORDS; i++) sum = (sum + words[i]!) | 0;
   const end = ACTION_WORDS + 2 * numbers;
   for (let i = ACTION_WORDS; i < end; i++) sum = (sum + words[i]!) | 0;
@@ -83,7 +87,7 @@ export class ChunkWriter {
 
     const sequence = Math.max((Math.max(this.#sequence, Atomics.load(words, NEWEST)) + 1) >>> 0, 1);
     const slot = this.#slots[sequence % CHUNK_SLOTS]!;
-    Atomics.store(slot.words, 0, 0);
+    Atomics.store(slot.sequence, 0, 0);
     fence();
     const { fields } = slot;
     fields.rows = rows;
@@ -93,9 +97,10 @@ export class ChunkWriter {
     fields.stepPeriodS = chunk.stepPeriodS;
     fields.observedNs = chunk.observedNs;
     fields.timestep = chunk.timestep;
-    for (let i = 0; i < rows * dof; i++) fields.actions[i] = chunk.actions[i]!;
+    const { actions } = fields;
+    for (let i = 0; i < rows * dof; i++) actions[i] = chunk.actions[i]!;
     fields.checksum = checksum(slot.words, sequence, rows * dof);
-    Atomics.store(slot.words, 0, sequence);
+    Atomics.store(slot.sequence, 0, sequence);
     Atomics.store(words, NEWEST, sequence);
     this.#sequence = sequence;
     this.#mirror(chunk);
@@ -104,15 +109,15 @@ export class ChunkWriter {
 
   /** Copies what fits into the first page, for readers that know only that. */
   #mirror(chunk: ActionChunk): void {
-    const { fields } = this.#segment;
+    const { actions } = this.#segment.fields;
+    const { dof } = chunk;
     const rows = Math.min(chunk.rows, SEED_CHUNK_ROWS);
     for (let row = 0; row < rows; row++) {
       for (let joint = 0; joint < SEED_DOF; joint++) {
-        fields.actions[row * SEED_DOF + joint] =
-          joint < chunk.dof ? chunk.actions[row * chunk.dof + joint]! : 0;
+        actions[row * SEED_DOF + joint] = joint < dof ? chunk.actions[row * dof + joint]! : 0;
       }
     }
-    fields.actionCount = rows;
+    this.#segment.fields.actionCount = rows;
   }
 }
 
@@ -149,15 +154,16 @@ export class ChunkReader {
     const sequence = Atomics.load(words, NEWEST);
     if (sequence === this.#seen) return false;
     const slot = this.#slots[sequence % CHUNK_SLOTS]!;
-    if (Atomics.load(slot.words, 0) !== sequence) return false;
+    if (Atomics.load(slot.sequence, 0) !== sequence) return false;
 
     const { fields: copy, words: copied } = this.#copy;
-    for (let i = 0; i <= HEADER_WORDS; i++) copied[i] = slot.words[i]!;
+    const { words: source } = slot;
+    for (let i = 0; i <= HEADER_WORDS; i++) copied[i] = source[i]!;
     const wellFormed = fits(copy.rows, copy.dof);
     const numbers = wellFormed ? copy.rows * copy.dof : 0;
-    for (let i = ACTION_WORDS; i < ACTION_WORDS + 2 * numbers; i++) copied[i] = slot.words[i]!;
+    for (let i = ACTION_WORDS; i < ACTION_WORDS + 2 * numbers; i++) copied[i] = source[i]!;
     fence();
-    if (Atomics.load(slot.words, 0) !== sequence) return false;
+    if (Atomics.load(slot.sequence, 0) !== sequence) return false;
     // The sum also covers what two writers do to each other when one lost the lease in the middle of a write.
     if (wellFormed && checksum(copied, sequence, numbers) !== copy.checksum) return false;
     this.#seen = sequence;
@@ -167,7 +173,8 @@ export class ChunkReader {
       this.foreign++;
       return false;
     }
-    for (let i = 0; i < numbers; i++) out.actions[i] = copy.actions[i]!;
+    const { actions } = copy;
+    for (let i = 0; i < numbers; i++) out.actions[i] = actions[i]!;
     out.rows = wellFormed ? copy.rows : 0;
     out.dof = copy.dof;
     out.startNs = copy.startNs;
