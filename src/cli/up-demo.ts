@@ -5,7 +5,18 @@ import { ManagedProcess } from '../platform/supervisor.ts';
 import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../segment/arm-segment.ts';
 import { WorldSegment } from '../segment/world-segment.ts';
 import { WorldClient } from '../world/world-client.ts';
-import type { UpOptions } from './up.ts';
+
+export interface UpOptions {
+  readonly headless: boolean;
+  readonly port: number;
+  readonly arm: string;
+  readonly seed: number;
+  readonly segment: string;
+  readonly world: string;
+  readonly checkpoint?: string;
+  readonly autostart: boolean;
+  readonly verbose: boolean;
+}
 
 const STATUS_PERIOD_MS = 250;
 /** Seconds the finished scene stays before the cubes are laid out anew. */

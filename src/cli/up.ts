@@ -1,17 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_ARM_SEGMENT } from '../segment/arm-layout.ts';
-
-export interface UpOptions {
-  readonly headless: boolean;
-  readonly port: number;
-  readonly arm: string;
-  readonly seed: number;
-  readonly segment: string;
-  readonly world: string;
-  readonly checkpoint?: string;
-  readonly autostart: boolean;
-  readonly verbose: boolean;
-}
+import type { UpOptions } from './up-demo.ts';
 
 const wholeNumber = (least: number, most: number) => (text: string) => {
   const value = Number(text);
