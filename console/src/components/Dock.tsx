@@ -1,5 +1,5 @@
 import type { PageRequest } from '../../../src/remote/gateway/telemetry.ts';
-import { KEYS } from '../keys.ts';
+import { KEYS } from '../key-actions.ts';
 import { connection } from '../state/live.ts';
 import { calm, notice, quitAsked, stateWord } from '../state/store.ts';
 

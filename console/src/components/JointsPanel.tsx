@@ -87,30 +87,37 @@ const Limited = () => {
   );
 };
 
+const JointTable = ({ joints }: { readonly joints: readonly Joint[] }) => (
+  <table class={`joints ${stale.value ? 'is-stale' : ''}`}>
+    <thead>
+      <tr>
+        <th scope="col">Joint</th>
+        <th scope="col" class="number">
+          Measured
+        </th>
+        <th scope="col" class="number">
+          Commanded
+        </th>
+        <th scope="col">Within limits</th>
+        <th scope="col" class="number">
+          Motor
+        </th>
+      </tr>
+    </thead>
+    <tbody>
+      {joints.map((joint, index) => (
+        <JointRow key={joint.name} joint={joint} index={index} />
+      ))}
+    </tbody>
+  </table>
+);
+
 export const JointsPanel = () => (
   <Panel name="joints" title="Joints" aside={<Limited />}>
-    <table class={`joints ${stale.value ? 'is-stale' : ''}`}>
-      <thead>
-        <tr>
-          <th scope="col">Joint</th>
-          <th scope="col" class="number">
-            Measured
-          </th>
-          <th scope="col" class="number">
-            Commanded
-          </th>
-          <th scope="col">Within limits</th>
-          <th scope="col" class="number">
-            Motor
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {armInfo.value?.joints.map((joint, index) => (
-          <JointRow key={joint.name} joint={joint} index={index} />
-        ))}
-      </tbody>
-    </table>
-    {armInfo.value === undefined && <p class="empty">No arm yet.</p>}
+    {armInfo.value === undefined ? (
+      <p class="empty">No arm yet.</p>
+    ) : (
+      <JointTable joints={armInfo.value.joints} />
+    )}
   </Panel>
 );

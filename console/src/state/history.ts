@@ -18,10 +18,18 @@ export class History {
   #length = 0;
 
   push({ arm }: Telemetry, nowMs: number): void {
+    const commanded = arm !== null && arm.commander !== null;
+    this.#append(nowMs, (name) => (commanded ? arm[name] : null) ?? Number.NaN);
+  }
+
+  /** Breaks the lines: what comes next does not follow on what was. */
+  gap(nowMs: number): void {
+    this.#append(nowMs, () => Number.NaN);
+  }
+
+  #append(nowMs: number, value: (name: HistorySeries) => number): void {
     this.#timesMs[this.#next] = nowMs;
-    for (const name of HISTORY_SERIES) {
-      this.#values[name][this.#next] = (arm?.commander ? arm[name] : null) ?? Number.NaN;
-    }
+    for (const name of HISTORY_SERIES) this.#values[name][this.#next] = value(name);
     this.#next = (this.#next + 1) % CAPACITY;
     this.#length = Math.min(this.#length + 1, CAPACITY);
   }

@@ -6,7 +6,7 @@ import {
 } from '../../../src/remote/gateway/telemetry.ts';
 import { reconnectDelayMs } from './backoff.ts';
 import { takePicture } from './pictures.ts';
-import { connectionState, notice, silent, stopPending, take } from './store.ts';
+import { connectionState, history, notice, silent, stopPending, take } from './store.ts';
 
 /** Without a message for this long the data is called old, ms. */
 const SILENT_AFTER_MS = 1000;
@@ -40,6 +40,7 @@ class LiveConnection {
     socket.onclose = () => {
       clearInterval(watch);
       connectionState.value = 'lost';
+      history.gap(performance.now());
       setTimeout(() => this.open(), reconnectDelayMs(this.#attempt++, Math.random()));
     };
   }
