@@ -241,7 +241,13 @@ function parsed<T>(name: string, text: string, parse: (json: unknown) => T): T {
   try {
     return parse(JSON.parse(text));
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause);
+    const detail = cause instanceof Error ? firstIssue(cause) : String(cause);
     throw new MyelinError('INVALID_ARGUMENT', { name, value: text, allowed: `valid: ${detail}` }, { cause });
   }
+}
+
+/** A schema says what is wrong in a list; its first entry is enough for a person. */
+function firstIssue(error: Error & { issues?: readonly { path: PropertyKey[]; message: string }[] }): string {
+  const [issue] = error.issues ?? [];
+  return issue === undefined ? error.message : `${issue.path.map(String).join('.')}: ${issue.message}`;
 }

@@ -186,7 +186,8 @@ export class SimulatedBus {
     this.#sending = undefined;
     this.#freeNs = nowNs;
     this.#frames += 1;
-    this.#judge(sender, nowNs);
+    // Off the bus a host's frames go nowhere.
+    if (!this.isBusOff || sender.motor !== undefined) this.#judge(sender, nowNs);
     sender.outbox.pop();
     if (sender instanceof BusHost) this.#forgetIfDone(sender);
   }

@@ -16,9 +16,9 @@ export interface Slab {
 
 /** Rays reach this far, m; behind it is sky. */
 const REACH_M = 4;
-/** Geoms of this group (the table) are not cast. */
-const TABLE_GROUP = 5;
-const CAST_GROUPS = Uint8Array.from({ length: 6 }, (_, group) => Number(group !== TABLE_GROUP));
+/** Geoms of this group (table and ground) are not cast. */
+const BACKDROP_GROUP = 5;
+const CAST_GROUPS = Uint8Array.from({ length: 6 }, (_, group) => Number(group !== BACKDROP_GROUP));
 
 /** A model with positions put into it from outside, for looking at. */
 export class RenderScene {
@@ -34,6 +34,7 @@ export class RenderScene {
   #positions = new Float64Array();
   #turns = new Float64Array();
   #boxes = new Float64Array();
+  #groups = new Int32Array();
   readonly #centre = new Float64Array(3);
   readonly #sides = new Float64Array(9);
   #cameraPositions = new Float64Array();
@@ -82,7 +83,7 @@ export class RenderScene {
     const boxes = this.#boxes;
     const turns = this.#turns;
     for (let geom = 0; 6 * geom < boxes.length; geom += 1) {
-      if (geom === this.table.geom) continue;
+      if (this.#groups[geom] === BACKDROP_GROUP) continue;
       const [box, turn] = [6 * geom, 9 * geom];
       for (let side = 0; side < 3; side += 1) {
         const half = boxes[box + 3 + side]!;
@@ -142,6 +143,7 @@ export class RenderScene {
     this.#qpos = this.#data.qpos as Float64Array<ArrayBuffer>;
     this.#positions = this.#data.geom_xpos as Float64Array<ArrayBuffer>;
     this.#turns = this.#data.geom_xmat as Float64Array<ArrayBuffer>;
+    this.#groups = this.#model.geom_group as Int32Array<ArrayBuffer>;
     this.#boxes = this.#model.geom_aabb as Float64Array<ArrayBuffer>;
     this.#cameraPositions = this.#data.cam_xpos as Float64Array<ArrayBuffer>;
     this.#cameraAxes = this.#data.cam_xmat as Float64Array<ArrayBuffer>;

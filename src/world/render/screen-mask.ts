@@ -43,8 +43,8 @@ export class ScreenMask {
     this.#right = this.#top = Number.NEGATIVE_INFINITY;
     for (const [from, to] of EDGES) this.#reachAlong(3 * from, 3 * to);
     const first = Math.max(0, Math.floor(this.#width / 2 + this.#left));
-    const last = Math.min(this.#width, Math.ceil(this.#width / 2 + this.#right));
-    const rowEnd = Math.min(this.#height, Math.ceil(this.#height / 2 - this.#bottom));
+    const last = Math.min(this.#width, Math.floor(this.#width / 2 + this.#right) + 1);
+    const rowEnd = Math.min(this.#height, Math.floor(this.#height / 2 - this.#bottom) + 1);
     if (first >= last) return;
     for (let row = Math.max(0, Math.floor(this.#height / 2 - this.#top)); row < rowEnd; row += 1) {
       this.#marks.fill(1, row * this.#width + first, row * this.#width + last);
