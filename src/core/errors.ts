@@ -118,6 +118,16 @@ export const ERRORS = {
     hint: 'Use --control-freq {most} or less.',
     retryable: false,
   },
+  CAMERA_UNAVAILABLE: {
+    message: 'The camera {camera} cannot be used: {reason}',
+    hint: '{advice}',
+    retryable: true,
+  },
+  PICTURE_INVALID: {
+    message: '{file} is not a picture this can read: {reason}',
+    hint: 'Give PNG files (8 bits a channel, not interlaced) or PPM files (P6), all of one size.',
+    retryable: false,
+  },
   MOTOR_SILENT: {
     message: 'No answer from {motors} on {interface}',
     hint: 'Check power, wiring and termination, and that --model names the arm that is connected.',

@@ -103,6 +103,23 @@ export function assertPlatform(feature: string, platform: string, arch: string):
   }
 }
 
+/** `ioctl` on a thread of its own, for requests that wait. Resolves with the result, or minus the error number. */
+export const ioctlAsync = (fd: number, request: number, argument: Bytes): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const { async } = libc().ioctl as unknown as {
+      async(
+        fd: number,
+        request: number,
+        argument: Bytes,
+        done: (error: Error | null, result: number) => void,
+      ): void;
+    };
+    async(fd, request, argument, (error, result) => {
+      if (error !== null) reject(error);
+      else resolve(result < 0 ? -errno() : result);
+    });
+  });
+
 /** Error number of the last failed call. */
 export const errno = (): number => koffi.errno();
 
