@@ -74,7 +74,7 @@ class Demo {
       segment,
     ]);
     this.#add('camera', () => ['camera', '--source', `world:${world}`]);
-    this.#add('infer', () => ['infer', ...policy, '--segment', segment, '--world', world, '--no-display']);
+    this.#add('infer', () => ['infer', ...policy, '--segment', segment, '--no-display']);
     if (!headless)
       this.#add('page', () => ['page', '--segment', segment, '--world', world, '--port', String(port)]);
   }
