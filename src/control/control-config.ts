@@ -54,8 +54,8 @@ const SHAPE = {
   trace: matching(/^.+$/, 'the path of a file').optional(),
   /** The trace file keeps this much; older ticks are overwritten. */
   traceLengthS: between(1, 600, 's').default(60),
-  /** SCHED_FIFO priority of the loop, if the system grants it; the guardian takes the one below. */
-  priority: wholeBetween(2, 90).default(80),
+  /** SCHED_FIFO priority of the loop, if the system grants it; the guardian takes the one below. 0 does not ask. */
+  priority: wholeBetween(0, 90).default(80),
   cpu: wholeBetween(0, 1023).optional(),
   /** The loop sleeps until this long before its deadline and spins through the rest. */
   spinUs: between(0, 500, 'us').default(0),
@@ -130,7 +130,7 @@ export const CONTROL_OPTIONS: Readonly<Record<ControlConfigKey, ControlOption>> 
   dryRun: { flag: 'dry-run', doc: 'simulate: start a world, run the real loop and driver on it' },
   trace: { flag: 'trace', argument: '<file>', doc: 'record every tick; read it with: myelin trace FILE' },
   traceLengthS: { flag: 'trace-length', argument: '<s>', doc: 'how much the trace file keeps' },
-  priority: { flag: 'priority', argument: '<n>', doc: 'real-time priority to ask for' },
+  priority: { flag: 'priority', argument: '<n>', doc: 'real-time priority to ask for; 0 asks for none' },
   cpu: { flag: 'cpu', argument: '<n>', doc: 'core to run the loop on' },
   spinUs: { flag: 'spin', argument: '<us>', doc: 'busy-wait this long before each deadline' },
   guardianTimeoutS: {

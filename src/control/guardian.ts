@@ -126,7 +126,7 @@ export class Guardian {
     this.#segment = ArmSegment.open(this.#config.segment);
     this.#segment.fields.guardianPid = process.pid;
     this.#events = new EventReader(this.#segment.memory.buffer);
-    const { refusals } = requestRealtime({ priority: this.#config.priority - 1 });
+    const { refusals } = requestRealtime({ priority: Math.max(0, this.#config.priority - 1) });
     const refused = refusals.map((text) => `guardian: ${text}`);
     const banner = startBanner(this.#config, this.#description, loop.pid, {
       ...first,

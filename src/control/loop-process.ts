@@ -184,6 +184,7 @@ function askForRealtime(
   ];
   const given = parts.filter(([granted]) => granted);
   segment.fields.grants = given.reduce((bits, [, bit]) => bits | bit, 0);
+  if (config.priority === 0) grant.refusals.push('SCHED_FIFO was not asked for (--priority 0)');
   const refused = locked
     ? grant.refusals
     : [...grant.refusals, 'Locking the segment in memory refused (ulimit -l)'];

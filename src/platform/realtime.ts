@@ -4,7 +4,7 @@ const SCHED_FIFO = 1;
 const PR_SET_TIMERSLACK = 29;
 
 export interface RealtimeRequest {
-  /** SCHED_FIFO priority, 1 to 99. */
+  /** SCHED_FIFO priority, 1 to 99; 0 does not ask for it. */
   readonly priority: number;
   /** Run on this core only. Default: any. */
   readonly cpu?: number;
@@ -28,7 +28,8 @@ export function requestRealtime({ priority, cpu, timerSlackNs = 1 }: RealtimeReq
   const c = libc();
   const refusals: string[] = [];
 
-  const refusal = c.pthread_setschedparam(c.pthread_self(), SCHED_FIFO, new Int32Array([priority]));
+  const refusal =
+    priority === 0 ? 0 : c.pthread_setschedparam(c.pthread_self(), SCHED_FIFO, new Int32Array([priority]));
   if (refusal !== 0) {
     refusals.push(
       `SCHED_FIFO priority ${priority} refused (${errnoName(refusal)}): ` +
@@ -47,5 +48,5 @@ export function requestRealtime({ priority, cpu, timerSlackNs = 1 }: RealtimeReq
   const timerSlack = c.prctl(PR_SET_TIMERSLACK, timerSlackNs, 0, 0, 0) === 0;
   if (!timerSlack) refusals.push(`Timer slack of ${timerSlackNs} ns refused (${errnoName(errno())})`);
 
-  return { fifo: refusal === 0, affinity, timerSlack, refusals };
+  return { fifo: priority > 0 && refusal === 0, affinity, timerSlack, refusals };
 }
