@@ -171,7 +171,7 @@ class Session {
     if (!/^\d+$/.test(source)) return source;
     const ring = `video${source}`;
     if (!listCameras().some(({ name }) => name === ring)) {
-      this.#film(['--source', `v4l2:/dev/video${source}`, '--camera', ring]);
+      this.#film(['--source', `/dev/video${source}`, '--camera', ring]);
     }
     return ring;
   }

@@ -1,8 +1,9 @@
+import { unlinkSync } from 'node:fs';
 import { proveMotion } from '../../src/cli/self-test/motion-faults.ts';
 import { SimulatedArm } from '../../src/cli/self-test/simulated-arm.ts';
 import { ControlState } from '../../src/core/control-state.ts';
 import { isAlive } from '../../src/platform/process.ts';
-import { myelin, until } from './processes.ts';
+import { myelin, sharedMemoryWith, stopAll, until } from './processes.ts';
 
 export const VICTIMS = ['policy', 'camera', 'loop', 'guardian', 'world'] as const;
 export type Victim = (typeof VICTIMS)[number];
@@ -48,7 +49,7 @@ export class FaultRun {
   async suffer(victim: Victim, how: Misfortune, afterMs: number): Promise<Suffered> {
     const arm = await SimulatedArm.start();
     try {
-      const camera = myelin(['camera', '--source', `world:${arm.name}`, '--prefix', `${arm.name}_`]);
+      const camera = myelin(['camera', '--source', `world:${arm.name}`, '--camera', `external=${arm.name}`]);
       const policy = myelin([
         'infer',
         '--policy',
@@ -74,7 +75,10 @@ export class FaultRun {
       const ending = await this.#ending(arm, victim);
       return { ...proveMotion(arm.tracePath), ending };
     } finally {
+      await stopAll();
       await arm.close();
+      // What a killed process left is taken over by its next start; here there is none.
+      for (const name of sharedMemoryWith(arm.name)) unlinkSync(`/dev/shm/${name}`);
     }
   }
 
