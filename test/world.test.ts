@@ -34,6 +34,13 @@ async function startWorld(
   ...options: string[]
 ): Promise<{ name: string; child: ChildProcess; gone: Promise<number | null> }> {
   const name = `test-${process.pid}-${names++}`;
+  return { name, ...(await startNamed(name, ...options)) };
+}
+
+async function startNamed(
+  name: string,
+  ...options: string[]
+): Promise<{ child: ChildProcess; gone: Promise<number | null> }> {
   const child = spawn(process.execPath, [distEntry('world/world-process.js'), '--name', name, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -43,7 +50,7 @@ async function startWorld(
     child.stdout?.once('data', () => resolve());
     child.once('exit', (code) => reject(new Error(`the world ended with ${code}`)));
   });
-  return { name, child, gone };
+  return { child, gone };
 }
 
 const ENABLE = Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 0xfc);
@@ -204,6 +211,9 @@ describe('the cameras of a world process', () => {
     await first.gone;
     await until('it is told', () => events.length > 0);
     expect(events[0]).toContain('waiting for the world');
+    const last = reader.sequence;
+    await startNamed(first.name);
+    await until('pictures of the new world', () => reader.sequence > last + 2);
     end.abort();
     await filming;
     reader.close();

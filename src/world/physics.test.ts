@@ -37,7 +37,7 @@ describe('the arm in the scene', () => {
       [0.4101, -0.0335, 0.3763],
     ],
   ])('has its tip where the description puts it at %j', (pose, tip) => {
-    tipAt(x5, for (const [axis, value] of pose).entries()) expect(value).toBeCloseTo(tip[axis]!, 3);
+    for (const [axis, value] of tipAt(x5, pose).entries()) expect(value).toBeCloseTo(tip[axis]!, 3);
   });
 
   it.each([

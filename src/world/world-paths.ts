@@ -6,11 +6,11 @@ export const DEFAULT_WORLD = 'default';
 
 /** Where the world called `name` listens. @throws MyelinError INVALID_ARGUMENT for a name that cannot be part of a path. */
 export function worldPaths(name: string): { readonly can: string; readonly control: string } {
-  if (!/^[A-Za-z0-9_-]{1,40}$/.test(name)) {
+  if (!/^[\w.-]{1,40}$/.test(name)) {
     throw new MyelinError('INVALID_ARGUMENT', {
       name: 'The name of the world',
       value: name,
-      allowed: 'made of letters, digits, - and _, at most 40 of them',
+      allowed: 'made of letters, digits, dots, - and _, at most 40 of them',
     });
   }
   const folder = runtimeDir();

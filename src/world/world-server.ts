@@ -60,7 +60,12 @@ export class WorldServer {
     this.#paths = worldPaths(name);
     this.#canListener = listen(this.#paths.can);
     this.#controlListener = listen(this.#paths.control);
-    this.#segment = WorldSegment.create(name, { arm: world.arm });
+    try {
+      this.#segment = WorldSegment.create(name, { arm: world.arm });
+    } catch (thrown) {
+      this.#closeListeners();
+      throw thrown;
+    }
     this.#publisher = new WorldPublisher(world, this.#segment);
     this.#slipNs = monotonicNs() - world.nowNs;
     this.#watch();
@@ -85,8 +90,8 @@ export class WorldServer {
     if (this.#closed) return;
     this.#closed = true;
     for (const { fd } of this.#busClients) closeFd(fd);
-    for (const fd of [...this.#controlClients, this.#canListener, this.#controlListener]) closeFd(fd);
-    for (const path of Object.values(this.#paths)) unlinkSync(path);
+    for (const fd of this.#controlClients) closeFd(fd);
+    this.#closeListeners();
     this.#segment.unlink();
     this.#segment.close();
     this.#world.close();
@@ -94,6 +99,12 @@ export class WorldServer {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #closeListeners(): void {
+    closeFd(this.#canListener);
+    closeFd(this.#controlListener);
+    for (const path of Object.values(this.#paths)) unlinkSync(path);
   }
 
   /** From now to the next thing worth waking for. */
