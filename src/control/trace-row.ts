@@ -11,6 +11,8 @@ export const TRACE_SCALARS = [
   'state',
   /** Request bits taken in this tick. */
   'requests',
+  /** Request bits taken last, in this tick or before. */
+  'acknowledgements',
   'errors',
   'limitsHit',
   'holdReason',
@@ -19,6 +21,8 @@ export const TRACE_SCALARS = [
   'rowIndex',
   /** Chunks refused since start. */
   'chunksRefused',
+  /** Ticks since start in which a target outside the joint range was moved to its edge. */
+  'clampedTicks',
   'feedbackAgeMaxNs',
   /** Fault bits of all motors together. */
   'motorFaults',
@@ -53,8 +57,10 @@ export const traceColumns = (dof: number): string[] => [
 
 export const traceColumnCount = (dof: number): number => TRACE_SCALARS.length + TRACE_VECTORS.length * dof;
 
-/** Index of a scalar in a row. */
-export const scalarColumn = (name: TraceScalar): number => TRACE_SCALARS.indexOf(name);
+/** Index of each scalar in a row. */
+export const TraceColumn = Object.fromEntries(TRACE_SCALARS.map((name, index) => [name, index])) as Readonly<
+  Record<TraceScalar, number>
+>;
 
 /** Index of a vector's first joint in a row. */
 export const vectorColumn = (name: TraceVector, dof: number): number =>
