@@ -35,9 +35,9 @@ describe('the watch over the loop', () => {
   });
 
   it('is patient with a loop that waits for a core, or whose core was taken away', () => {
-    expect(watching('R', 0).givenUp()).toEqual(['starved', 120]);
-    expect(watching('S', 0).givenUp()).toEqual(['starved', 120]);
-    expect(watching('R', 0.2).givenUp()).toEqual(['starved', 120]);
+    expect(watching('R', 0).givenUp()).toEqual(['starved', 250]);
+    expect(watching('S', 0).givenUp()).toEqual(['starved', 250]);
+    expect(watching('R', 0.2).givenUp()).toEqual(['starved', 250]);
   });
 
   it('does not wait longer where the kernel does not tell the time on a core', () => {

@@ -14,8 +14,11 @@ export interface LoopWatchOptions {
   readonly look: () => ProcessLook;
 }
 
-/** A loop that the system did not run, or whose core was taken away, gets this much more patience. */
-const STARVED_FACTOR = 3;
+/**
+ * A loop that the system does not run, or whose core was taken away, commands nothing new: the motors hold the last
+ * pose. It gets more patience than one that may do anything, but less than motors have that let go by themselves.
+ */
+const STARVED_NS = 250e6;
 
 /** A watcher that was itself held up must look again before it blames the loop. */
 const LOOKS = 3;
@@ -54,6 +57,6 @@ export class LoopWatch {
     if (silentNs < this.#options.timeoutNs) return 'alive';
     const computing = !(cpuNs - this.#firstLook.cpuNs < (nowNs - this.#firstLook.atNs) / 2);
     if (computing && nowNs > this.#firstLook.atNs) return 'stuck';
-    return silentNs < STARVED_FACTOR * this.#options.timeoutNs ? 'alive' : 'starved';
+    return silentNs < Math.max(STARVED_NS, this.#options.timeoutNs) ? 'alive' : 'starved';
   }
 }
