@@ -121,6 +121,7 @@ print("done")
     expect(run('Arm("no_such")')).toMatch(
       /SegmentError: there is no segment "no_such": start myelin control first$/,
     );
+    segment.fields.watchdogTimeoutS = 3600;
     segment.fields.leaseOwner = process.pid;
     segment.fields.leaseName = 'vitest';
     segment.fields.leaseHeartbeatNs = monotonicNs();

@@ -148,6 +148,7 @@ describe('segments between processes', () => {
   it('lets a new commander in at once when the old one was killed, with whole chunks only', async () => {
     const name = unique('myelin_test_lease');
     using segment = ArmSegment.create(name, options);
+    segment.fields.watchdogTimeoutS = 3600;
     const reader = new ChunkReader(segment);
     const out = createReceivedChunk();
     for (let round = 0; round < 4; round++) {
