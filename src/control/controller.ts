@@ -449,17 +449,16 @@ export class Controller {
     if (!this.#found || this.#state === ControlState.DAMPING) return;
     if (follow) {
       this.#limitGripper();
-      const bits = limiter.propose(this.#target, this.#targetVelocity);
+      const bits = this.#envelope.guide(limiter, this.#target, this.#targetVelocity);
       this.#limitsHit |= bits;
       if ((bits & MotionBit.POSITION) !== 0) this.traceRow[TraceColumn.clampedTicks]! += 1;
-      if (this.#envelope.permits(limiter.next.position, limiter.next.stop)) {
-        this.#times[RESET_MOVED] = nowNs;
-        if (this.#holdReason === HoldReason.COLLISION) this.#hold(nowNs, HoldReason.NONE);
-      } else {
+      if (this.#envelope.held) {
         this.#limitsHit |= LimitBit.ENVELOPE;
         this.#lamps.raise(ErrorBit.COLLISION, nowNs, LAMP_NS);
         this.#hold(nowNs, HoldReason.COLLISION);
-        limiter.proposeBrake();
+      } else {
+        this.#times[RESET_MOVED] = nowNs;
+        if (this.#holdReason === HoldReason.COLLISION) this.#hold(nowNs, HoldReason.NONE);
       }
     } else {
       limiter.proposeBrake();

@@ -8,6 +8,8 @@ const RAMP_NS = 0.5e9;
 const GRAVITY_RAMP_NS = 0.05e9;
 /** Part of the gripper's rated force that it may grip with. */
 const GRIP_SHARE = 0.5;
+/** Part of its limit that any other motor is asked for: beyond the limit, for a while, is a fault. */
+const TORQUE_SHARE = 0.9;
 
 /**
  * Gains: soft at first, and never so stiff that a motor would be asked for more torque than its limit. A gripper
@@ -20,8 +22,9 @@ export class Stiffness {
 
   constructor(description: ArmDescription) {
     this.#description = description;
-    this.#cap = Float64Array.from(description.limits.torqueMax, (torque, i) =>
-      i >= description.armDof ? GRIP_SHARE * torque : torque,
+    this.#cap = Float64Array.from(
+      description.limits.torqueMax,
+      (torque, i) => torque * (i >= description.armDof ? GRIP_SHARE : TORQUE_SHARE),
     );
   }
 
@@ -49,7 +52,7 @@ export class Stiffness {
     const weight = Math.min(Math.max((nowNs - this.#sinceNs[0]!) / GRAVITY_RAMP_NS, 0), 1);
     let bits = 0;
     for (let i = 0; i < dof; i++) {
-      const most = limits.torqueMax[i]!;
+      const most = TORQUE_SHARE * limits.torqueMax[i]!;
       const forward = Math.min(Math.max(weight * gravityNm[i]!, -most), most);
       let kp = share * gains.kp[i]!;
       let kd = gains.dampingKd[i]! + share * (gains.kd[i]! - gains.dampingKd[i]!);

@@ -17,12 +17,11 @@ const LIMITS = {
 };
 const coordinate = fc.double({ min: -2, max: 2, noNaN: true });
 
+/** Whether the step went through as it was wanted. */
 function move(envelope: Envelope, limiter: JerkLimiter, target: number[]): boolean {
-  limiter.propose(target, [0, 0]);
-  const permitted = envelope.permits(limiter.next.position, limiter.next.stop);
-  if (!permitted) limiter.proposeBrake();
+  envelope.guide(limiter, target, [0, 0]);
   limiter.accept();
-  return permitted;
+  return !envelope.held;
 }
 
 describe('the envelope', () => {
@@ -62,6 +61,17 @@ describe('the envelope', () => {
     }
     expect(limiter.position[0]).toBeCloseTo(0.5, 4);
     expect(lowest).toBeGreaterThanOrEqual(-0.3);
+  });
+
+  it('holds only the joints that would enter, and lets the others go on', () => {
+    const envelope = new Envelope(POINT, 2, { tablePlaneZ: 0.1, selfMarginM: 0.05 });
+    const limiter = new JerkLimiter(LIMITS, 0.002);
+    limiter.reset([1, 1]);
+    envelope.reset([1, 1]);
+    for (let k = 0; k < 1500; k++) move(envelope, limiter, [-1, 2]);
+    expect(limiter.position[0]).toBeCloseTo(0.1, 2);
+    expect(limiter.position[1]).toBeCloseTo(2, 3);
+    expect(envelope.held).toBe(true);
   });
 
   it('knows no table when there is none', () => {

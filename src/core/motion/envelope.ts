@@ -1,3 +1,5 @@
+import type { JerkLimiter } from './jerk-limiter.ts';
+
 /** What an envelope must know of an arm's shape; `CollisionModel` is one. */
 export interface Shape {
   /** Gap between the two nearest parts of the arm at `q`, m. */
@@ -18,12 +20,15 @@ const NEAR = 0.02;
 
 /**
  * Keeps the arm out of the table and out of itself. Its invariant: from where the arm is, braking ends free. A step
- * is permitted if braking from its end is free too; if not, the caller brakes, which is known to be free.
+ * is permitted if braking from its end is free too; if not, the caller brakes, which is known to be free, and lets
+ * those joints go on that may: one that would leave the obstacle is not held by one that would enter it.
  * An arm that is in violation already may only move where its clearance does not shrink. Allocates nothing.
  */
 export class Envelope {
   readonly #shape: Shape;
   readonly #options: EnvelopeOptions;
+  /** Whether the last {@link guide} braked a joint. */
+  held = false;
   readonly #between: Float64Array;
   /** Clearance of the pose that braking leads to now. */
   readonly #clearance = new Float64Array(1);
@@ -65,5 +70,23 @@ export class Envelope {
     if (far <= NEAR) return true;
     const half = this.clearance(this.#between);
     return half >= 0 || half >= this.clearance(position);
+  }
+
+  /**
+   * Proposes the next step of `limiter` towards a target and makes it a free one. Returns the limiter's bits;
+   * {@link held} says whether the envelope had to interfere.
+   */
+  guide(limiter: JerkLimiter, target: ArrayLike<number>, targetVelocity: ArrayLike<number>): number {
+    const { position, stop } = limiter.next;
+    const bits = limiter.propose(target, targetVelocity);
+    this.held = !this.permits(position, stop);
+    if (this.held) {
+      limiter.proposeBrake();
+      for (let i = 0; i < limiter.dof; i++) {
+        limiter.proposeJoint(i, target[i]!, targetVelocity[i]!);
+        if (!this.permits(position, stop)) limiter.proposeJointBrake(i);
+      }
+    }
+    return bits;
   }
 }

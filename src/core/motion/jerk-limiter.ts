@@ -88,16 +88,19 @@ export class JerkLimiter {
   /** Proposes the next step towards a target pose moving at a target velocity (both finite). Returns {@link MotionBit}s. */
   propose(target: ArrayLike<number>, targetVelocity: ArrayLike<number>): number {
     let bits = 0;
-    for (let i = 0; i < this.dof; i++) bits |= this.#proposeJoint(i, target[i]!, targetVelocity[i]!);
+    for (let i = 0; i < this.dof; i++) bits |= this.proposeJoint(i, target[i]!, targetVelocity[i]!);
     return bits;
   }
 
   /** Proposes the next step of coming to rest as soon as limits allow. */
   proposeBrake(): void {
-    for (let i = 0; i < this.dof; i++) {
-      this.#load(i, 0, 0);
-      this.#take(i, this.#brakeJerk());
-    }
+    for (let i = 0; i < this.dof; i++) this.proposeJointBrake(i);
+  }
+
+  /** {@link proposeBrake} for one joint; what was proposed for the others stays. */
+  proposeJointBrake(i: number): void {
+    this.#load(i, 0, 0);
+    this.#take(i, this.#brakeJerk());
   }
 
   /** Takes the step proposed last. */
@@ -111,7 +114,8 @@ export class JerkLimiter {
     }
   }
 
-  #proposeJoint(i: number, target: number, targetVelocity: number): number {
+  /** {@link propose} for one joint; what was proposed for the others stays. */
+  proposeJoint(i: number, target: number, targetVelocity: number): number {
     const limit = this.#limits.velocityMax[i]!;
     let bits = 0;
     let goal = target;
