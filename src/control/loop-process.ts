@@ -9,7 +9,7 @@ import { MyelinError, toMyelinError } from '../core/errors.ts';
 import { monotonicNs, sleepUntilNs, unixS } from '../platform/clock.ts';
 import { ExclusiveName } from '../platform/exclusive-name.ts';
 import { parentPid } from '../platform/process.ts';
-import { requestRealtime } from '../platform/realtime.ts';
+import { type RealtimeGrant, requestRealtime } from '../platform/realtime.ts';
 import { STATUS_LAYOUT } from '../segment/arm-layout.ts';
 import { ArmSegment } from '../segment/arm-segment.ts';
 import { inspectSegment } from '../segment/owned-segment.ts';
@@ -21,6 +21,7 @@ import { Grant, LoopExit, type LoopMessage } from './loop-messages.ts';
 import { LOOP_COLUMNS, LoopStatistics } from './loop-statistics.ts';
 import { Pacer } from './pacer.ts';
 import { GuardianLoss, ParentWatch } from './parent-watch.ts';
+import { rehearse } from './rehearsal.ts';
 import { TickRecorder } from './tick-recorder.ts';
 import type { TraceDescription } from './trace-format.ts';
 import { traceColumns } from './trace-row.ts';
@@ -79,18 +80,34 @@ async function run(config: ControlConfig, guardianPid: number, session: Session)
   const claim = ExclusiveName.take(`myelin-bus-${config.interface}`);
   if (claim === undefined) throw new MyelinError('BUS_IN_USE', { interface: config.interface });
   session.hold(claim);
+
+  // Motors that have been woken let go again when nobody speaks to them: all that takes time is done before.
+  const writer =
+    config.trace === undefined
+      ? undefined
+      : session.hold(
+          TraceWriter.create(
+            config.trace,
+            describeTrace(config, description),
+            Math.ceil(config.traceLengthS * config.controlFrequencyHz),
+          ),
+        );
+  rehearse(description, kinematics, config, `${config.segment}.rehearsal-${process.pid}`);
+  const grant = requestRealtime({
+    priority: config.priority,
+    ...(config.cpu !== undefined && { cpu: config.cpu }),
+  });
+
   const bus = session.hold(openCanBus(config.interface));
-  const driver = session.hold(
-    createArmDriver(description, bus, {
-      controlFrequencyHz: config.controlFrequencyHz,
-    }),
-  );
-  const busLoad = driver.busLoad(config.controlFrequencyHz);
+  const { controlFrequencyHz } = config;
+  const driver = session.hold(createArmDriver(description, bus, { controlFrequencyHz }));
+  const busLoad = driver.busLoad(controlFrequencyHz);
   refuseSlowBus(config, busLoad);
   const report = driver.connect(waitMs);
   // From here on the motors are awake: whatever happens, they are left damped.
   session.defer(() => driver.damp());
 
+  // The segment is there only when the arm is: nobody meets one that does not tick.
   const segment = session.hold(
     ArmSegment.create(config.segment, {
       dof: description.dof,
@@ -103,7 +120,6 @@ async function run(config: ControlConfig, guardianPid: number, session: Session)
   const heartbeat = new Float64Array(memory, STATUS_LAYOUT.guardianHeartbeatNs.offset, 1);
   const statistics = new LoopStatistics(memory, periodNs);
   const events = new EventWriter(memory);
-
   const controller = new Controller({
     description,
     kinematics,
@@ -113,23 +129,8 @@ async function run(config: ControlConfig, guardianPid: number, session: Session)
     events,
     busStats: bus.stats,
   });
-  const recorder =
-    config.trace === undefined
-      ? undefined
-      : session.hold(
-          new TickRecorder(
-            TraceWriter.create(
-              config.trace,
-              describeTrace(config, description),
-              Math.ceil(config.traceLengthS * config.controlFrequencyHz),
-            ),
-            controller.traceRow,
-            statistics,
-            memory,
-          ),
-        );
-
-  const { refused, granted } = askForRealtime(config, segment);
+  const recorder = writer && new TickRecorder(writer, controller.traceRow, statistics, memory);
+  const { refused, granted } = tellGrants(config, grant, segment);
   const parent = new ParentWatch({
     guardianPid,
     parentPid,
@@ -167,14 +168,12 @@ function refuseSlowBus(config: ControlConfig, load: number): void {
   });
 }
 
-function askForRealtime(
+/** Puts what the system granted into the segment, and all of it into words. */
+function tellGrants(
   config: ControlConfig,
+  grant: RealtimeGrant,
   segment: ArmSegment,
 ): { granted: string[]; refused: string[] } {
-  const grant = requestRealtime({
-    priority: config.priority,
-    ...(config.cpu !== undefined && { cpu: config.cpu }),
-  });
   const locked = segment.memory.lock();
   const parts: readonly (readonly [boolean, number, string])[] = [
     [grant.fifo, Grant.FIFO, `SCHED_FIFO priority ${config.priority}`],
@@ -184,10 +183,9 @@ function askForRealtime(
   ];
   const given = parts.filter(([granted]) => granted);
   segment.fields.grants = given.reduce((bits, [, bit]) => bits | bit, 0);
-  if (config.priority === 0) grant.refusals.push('SCHED_FIFO was not asked for (--priority 0)');
-  const refused = locked
-    ? grant.refusals
-    : [...grant.refusals, 'Locking the segment in memory refused (ulimit -l)'];
+  const refused = [...grant.refusals];
+  if (config.priority === 0) refused.push('SCHED_FIFO was not asked for (--priority 0)');
+  if (!locked) refused.push('Locking the segment in memory refused (ulimit -l)');
   return { granted: given.map(([, , words]) => words), refused };
 }
 

@@ -30,8 +30,4 @@ export class TickRecorder {
     this.#writer.append(this.#row);
     this.#published[0] = this.#writer.sequence;
   }
-
-  close(): void {
-    this.#writer.close();
-  }
 }
