@@ -16,8 +16,14 @@ import { worldPaths } from '../src/world/world-paths.ts';
 
 const children = new Set<ChildProcess>();
 let names = 0;
-afterEach(() => {
-  for (const child of children) child.kill('SIGKILL');
+afterEach(async () => {
+  // Politely, so that worlds take their sockets and segments with them.
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await gone;
+  }
   children.clear();
 });
 
