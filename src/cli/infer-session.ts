@@ -126,10 +126,10 @@ class Session {
   }
 
   async #openPolicy(arm: ArmFacts): Promise<Policy> {
-    const { checkpoint, threads = Math.max(1, availableParallelism() - 1), numFlowSteps } = this.#options;
+    const { checkpoint, threads = Math.max(1, availableParallelism() - 1) } = this.#options;
     if (checkpoint !== undefined) {
       const { openPolicy } = await import('../policies/open-policy.ts');
-      return openPolicy(checkpoint, { numThreads: threads, flowSteps: numFlowSteps });
+      return openPolicy(checkpoint, { threads });
     }
     const description = armDescription(arm.model);
     const { createScriptedPolicy } = await import('../policies/scripted/scripted-policy.ts');
