@@ -93,6 +93,7 @@ async function run(config: ControlConfig, guardianPid: number, session: Session)
           ),
         );
   rehearse(description, kinematics, config, `${config.segment}.rehearsal-${process.pid}`);
+  globalThis.gc?.();
   const grant = requestRealtime({
     priority: config.priority,
     ...(config.cpu !== undefined && { cpu: config.cpu }),
