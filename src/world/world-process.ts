@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { toMyelinError } from '../core/errors.ts';
 import { monotonicNs } from '../platform/clock.ts';
 import { parentPid } from '../platform/process.ts';
+import { requestRealtime } from '../platform/realtime.ts';
 import { WORLD_ARMS, type WorldArm } from './scene.ts';
 import { World } from './world.ts';
 import { type Fault, faultSchema } from './world-messages.ts';
@@ -25,6 +26,8 @@ export interface WorldProcessOptions {
 
 /** How long the world runs between two turns of the event loop, in which signals arrive. */
 const TURN_NS = 20e6;
+/** Below every control process. The world stands for metal, which no load on a computer slows down. */
+const PRIORITY = 60;
 
 /**
  * Runs a world in this process until SIGTERM, SIGINT or the death of its parent. Leaves nothing behind.
@@ -40,6 +43,7 @@ export async function runWorld(options: WorldProcessOptions = {}): Promise<void>
   });
   for (const fault of options.faults ?? []) world.fault(fault);
   const server = new WorldServer(world, options.name ?? DEFAULT_WORLD);
+  requestRealtime({ priority: PRIORITY });
   let asked = false;
   const ask = () => {
     asked = true;
