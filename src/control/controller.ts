@@ -15,7 +15,7 @@ import { Envelope } from '../core/motion/envelope.ts';
 import { JerkLimiter, MotionBit } from '../core/motion/jerk-limiter.ts';
 import type { ArmSegment } from '../segment/arm-segment.ts';
 import { ChunkIntake, Intake } from './chunk-intake.ts';
-import type { ControlConfig } from './control-config.ts';
+import type { ControllerConfig } from './controller-config.ts';
 import { ErrorLamps } from './error-lamps.ts';
 import { EventCode, type EventSink, FaultKind, type FaultKindName } from './event-codes.ts';
 import { FAULT_ERRORS, FaultMonitor } from './fault-monitor.ts';
@@ -27,16 +27,7 @@ import { StatePublisher } from './state-publisher.ts';
 import { Stiffness } from './stiffness.ts';
 import { TraceColumn } from './trace-row.ts';
 
-/** The settings of {@link ControlConfig} that the controller itself heeds. */
-export type ControllerConfig = Pick<
-  ControlConfig,
-  | 'controlFrequencyHz'
-  | 'commandTimeoutS'
-  | 'watchdogTimeoutS'
-  | 'feedbackTimeoutS'
-  | 'policyFrequencyHz'
-  | 'tablePlaneZ'
->;
+export type { ControllerConfig } from './controller-config.ts';
 
 export interface ControllerParts {
   readonly description: ArmDescription;

@@ -12,7 +12,8 @@ import { GRAVITY_DOWN, gravityTorque } from '../core/kinematics/gravity.ts';
 import { ArmSegment } from '../segment/arm-segment.ts';
 import { ChunkWriter } from '../segment/chunk-exchange.ts';
 import { Lease } from '../segment/lease.ts';
-import { Controller, type ControllerConfig } from './controller.ts';
+import { Controller } from './controller.ts';
+import type { ControllerConfig } from './controller-config.ts';
 import type { EventSink } from './event-codes.ts';
 import { TraceColumn, type TraceScalar, type TraceVector, vectorColumn } from './trace-row.ts';
 

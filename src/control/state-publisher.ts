@@ -6,7 +6,7 @@ import type { JerkLimiter } from '../core/motion/jerk-limiter.ts';
 import { LIMITS_LAYOUT, SEED_LAYOUT, STATUS_LAYOUT } from '../segment/arm-layout.ts';
 import type { ArmSegment } from '../segment/arm-segment.ts';
 import type { Field } from '../segment/fields.ts';
-import type { ControllerConfig } from './controller.ts';
+import type { ControllerConfig } from './controller-config.ts';
 import { TRACE_VECTORS, TraceColumn, traceColumnCount, vectorColumn } from './trace-row.ts';
 
 const f64At = (field: Field): number => field.offset / 8;

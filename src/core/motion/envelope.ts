@@ -15,6 +15,11 @@ export interface EnvelopeOptions {
   readonly selfMarginM: number;
 }
 
+/** A way to rest is looked at every so often, rad or m of the joint that goes furthest, at most so many times. */
+const LOOK_EVERY = 0.08;
+const LOOKS_MOST = 16;
+/** With less room than this on the way, m, its tightest place is looked for. */
+const TIGHT_M = 0.02;
 /** A stop this near needs no look at the way to it, rad or m. */
 const NEAR = 0.02;
 
@@ -52,24 +57,49 @@ export class Envelope {
     this.#clearance[0] = this.clearance(q);
   }
 
-  /** Judges a step to `position` from where braking leads to `stop`. A permitted step is taken as done. */
-  permits(position: ArrayLike<number>, stop: ArrayLike<number>): boolean {
-    const end = this.clearance(stop);
-    if (end < Math.min(0, this.#clearance[0]!) || !this.#wayFree(position, stop)) return false;
+  /** Judges the step that `limiter` proposes, by the way it would brake after it. A permitted step is taken as done. */
+  permits(limiter: JerkLimiter): boolean {
+    const end = this.clearance(limiter.next.stop);
+    if (end < Math.min(0, this.#clearance[0]!) || !this.#wayFree(limiter)) return false;
     this.#clearance[0] = end;
     return true;
   }
 
-  /** Looks half way as well: two free ends of a long stop may have something between them. */
-  #wayFree(position: ArrayLike<number>, stop: ArrayLike<number>): boolean {
+  /** Looks along the way too: two free ends of a long stop may have something between them. */
+  #wayFree(limiter: JerkLimiter): boolean {
+    const { position, stop } = limiter.next;
     let far = 0;
-    for (let i = 0; i < this.#between.length; i++) {
-      far = Math.max(far, Math.abs(stop[i]! - position[i]!));
-      this.#between[i] = (position[i]! + stop[i]!) / 2;
-    }
+    for (let i = 0; i < this.#between.length; i++) far = Math.max(far, Math.abs(stop[i]! - position[i]!));
     if (far <= NEAR) return true;
-    const half = this.clearance(this.#between);
-    return half >= 0 || half >= this.clearance(position);
+    const looks = Math.min(LOOKS_MOST, 2 + Math.floor(far / LOOK_EVERY));
+    const timeS = limiter.brakingTimeS();
+    let least = Number.POSITIVE_INFINITY;
+    let leastAt = 0;
+    for (let k = 1; k < looks; k++) {
+      const room = this.#roomAt(limiter, (timeS * k) / looks);
+      if (room < least) {
+        least = room;
+        leastAt = k / looks;
+      }
+    }
+    // Where it is tight, closer and closer to the tightest place.
+    for (let step = 0.5 / looks; least < TIGHT_M && step > 0.05 / looks; step /= 2) {
+      const middle = leastAt;
+      for (let side = -1; side <= 1; side += 2) {
+        const room = this.#roomAt(limiter, timeS * Math.max(0, middle + side * step));
+        if (room < least) {
+          least = room;
+          leastAt = Math.max(0, middle + side * step);
+        }
+      }
+    }
+    // Only an arm that is inside already may have a way that is: the way out.
+    return least >= 0 || least >= this.clearance(position);
+  }
+
+  #roomAt(limiter: JerkLimiter, timeS: number): number {
+    limiter.brakingPose(timeS, this.#between);
+    return this.clearance(this.#between);
   }
 
   /**
@@ -77,15 +107,18 @@ export class Envelope {
    * {@link held} says whether the envelope had to interfere.
    */
   guide(limiter: JerkLimiter, target: ArrayLike<number>, targetVelocity: ArrayLike<number>): number {
-    const { position, stop } = limiter.next;
     const bits = limiter.propose(target, targetVelocity);
-    this.held = !this.permits(position, stop);
+    this.held = !this.permits(limiter);
     if (this.held) {
       limiter.proposeBrake();
       for (let i = 0; i < limiter.dof; i++) {
+        const braked = limiter.next.stop[i]!;
         limiter.proposeJoint(i, target[i]!, targetVelocity[i]!);
-        if (!this.permits(position, stop)) limiter.proposeJointBrake(i);
+        if (limiter.next.stop[i] === braked) continue;
+        if (!this.permits(limiter)) limiter.proposeJointBrake(i);
       }
+      // Braking in time steps ends micrometres from where it was said to: from there on is what counts.
+      this.#clearance[0] = this.clearance(limiter.next.stop);
     }
     return bits;
   }

@@ -1,4 +1,11 @@
-import { highestPosition, lowestPosition, stopPosition, velocityToCome } from './stopping.ts';
+import {
+  brakingPosition,
+  brakingTime,
+  highestPosition,
+  lowestPosition,
+  stopPosition,
+  velocityToCome,
+} from './stopping.ts';
 
 /** Limits of each joint; all vectors equally long. */
 export interface MotionLimits {
@@ -103,6 +110,35 @@ export class JerkLimiter {
     this.#take(i, this.#brakeJerk());
   }
 
+  /** How long braking from the proposed state takes at most, s. */
+  brakingTimeS(): number {
+    const { velocity, acceleration } = this.next;
+    let timeS = 0;
+    for (let i = 0; i < this.dof; i++) {
+      this.#loadLimits(i);
+      const joint = this.#joint;
+      timeS = Math.max(timeS, brakingTime(velocity[i]!, acceleration[i]!, joint[APLAN]!, joint[JPLAN]!));
+    }
+    return timeS;
+  }
+
+  /** Writes where each joint is `timeS` into braking from the proposed state. */
+  brakingPose(timeS: number, out: Float64Array): void {
+    const { position, velocity, acceleration } = this.next;
+    const joint = this.#joint;
+    for (let i = 0; i < this.dof; i++) {
+      this.#loadLimits(i);
+      out[i] = brakingPosition(
+        position[i]!,
+        velocity[i]!,
+        acceleration[i]!,
+        joint[APLAN]!,
+        joint[JPLAN]!,
+        timeS,
+      );
+    }
+  }
+
   /** Takes the step proposed last. */
   accept(): void {
     const { next } = this;
@@ -145,12 +181,7 @@ export class JerkLimiter {
     joint[P] = this.position[i]!;
     joint[V] = this.velocity[i]!;
     joint[ACC] = this.acceleration[i]!;
-    joint[AMAX] = this.#limits.accelerationMax[i]! * (1 - ROUNDING);
-    joint[JMAX] = this.#limits.jerkMax[i]! * (1 - ROUNDING);
-    // Between two steps the velocity may bulge by an eighth of what one step of jerk adds to it.
-    joint[VMAX] = this.#limits.velocityMax[i]! * (1 - ROUNDING) - (joint[JMAX]! * dt * dt) / 8;
-    joint[APLAN] = joint[AMAX]! * PLANNED_ACCELERATION;
-    joint[JPLAN] = joint[JMAX]! * PLANNED_JERK;
+    this.#loadLimits(i);
     joint[LOW] = this.#low[i]!;
     joint[HIGH] = this.#high[i]!;
     joint[TARGET] = target + targetVelocity * dt;
@@ -158,6 +189,17 @@ export class JerkLimiter {
     const a = joint[ACC]!;
     joint[JLO] = Math.max(-joint[JMAX]!, (-joint[AMAX]! - a) / dt);
     joint[JHI] = Math.min(joint[JMAX]!, (joint[AMAX]! - a) / dt);
+  }
+
+  #loadLimits(i: number): void {
+    const joint = this.#joint;
+    const dt = this.#dt;
+    joint[AMAX] = this.#limits.accelerationMax[i]! * (1 - ROUNDING);
+    joint[JMAX] = this.#limits.jerkMax[i]! * (1 - ROUNDING);
+    // Between two steps the velocity may bulge by an eighth of what one step of jerk adds to it.
+    joint[VMAX] = this.#limits.velocityMax[i]! * (1 - ROUNDING) - (joint[JMAX]! * dt * dt) / 8;
+    joint[APLAN] = joint[AMAX]! * PLANNED_ACCELERATION;
+    joint[JPLAN] = joint[JMAX]! * PLANNED_JERK;
   }
 
   /** Narrows the allowed jerk to what velocity and range bear, and notes which limit each end is due to. */
@@ -222,6 +264,7 @@ export class JerkLimiter {
     const a = joint[ACC]!;
     const w = joint[V]! - joint[TARGET_V]!;
     const e = joint[P]! - (joint[TARGET]! - joint[TARGET_V]! * dt);
+    if (a === 0 && w === 0 && Math.abs(e) < NOWHERE) return 0;
     const s0 = -a / dt;
     const s1 = -(w + 3 * dt * a) / (dt * dt);
     const s2 = -(e + 3 * dt * w + 4.5 * dt * dt * a) / (dt * dt * dt);
@@ -334,6 +377,8 @@ export class JerkLimiter {
 
 /** A state this close to a standstill, in units of one step of jerk, is one. */
 const REST = 1e-7;
+/** At rest this near a target, rad or m, there is nothing left to do. */
+const NOWHERE = 1e-12;
 
 // Places in the one-joint scratch.
 const P = 0;

@@ -35,7 +35,27 @@ export function velocityToCome(a: number, stepA: number, dt: number): number {
   return a < 0 ? -gained : gained;
 }
 
-function stopForward(p: number, v: number, a: number, A: number, J: number): number {
+const stopForward = (p: number, v: number, a: number, A: number, J: number): number =>
+  forward(p, v, a, A, J, Number.POSITIVE_INFINITY);
+
+/** Position `t` seconds into braking; the end of it for any later time. */
+export function brakingPosition(p: number, v: number, a: number, A: number, J: number, t: number): number {
+  if (v + (a * Math.abs(a)) / (2 * J) < 0) return -forward(-p, -v, -a, A, J, t);
+  return forward(p, v, a, A, J, t);
+}
+
+/** How long braking takes, s. */
+export function brakingTime(v: number, a: number, A: number, J: number): number {
+  const sign = v + (a * Math.abs(a)) / (2 * J) < 0 ? -1 : 1;
+  const speed = sign * v;
+  const push = sign * a;
+  const free = Math.sqrt(Math.max(0, J * speed + (push * push) / 2));
+  const peak = Math.min(free, Math.max(A, -push));
+  const held = peak < free ? (speed + (push * push) / (2 * J) - (peak * peak) / J) / peak : 0;
+  return (push + 2 * peak) / J + held;
+}
+
+function forward(p: number, v: number, a: number, A: number, J: number, t: number): number {
   let peak = Math.sqrt(Math.max(0, J * v + (a * a) / 2));
   let held = 0;
   const most = Math.max(A, -a);
@@ -43,11 +63,12 @@ function stopForward(p: number, v: number, a: number, A: number, J: number): num
     peak = most;
     held = (v + (a * a) / (2 * J) - (peak * peak) / J) / peak;
   }
-  const t1 = (a + peak) / J;
+  const t1 = Math.min((a + peak) / J, t);
   const v1 = v + t1 * (a - (J * t1) / 2);
   const p1 = p + t1 * (v + t1 * (a / 2 - (J * t1) / 6));
-  const v2 = v1 - peak * held;
-  const p2 = p1 + held * (v1 - (peak * held) / 2);
-  const t3 = peak / J;
+  const t2 = Math.min(held, Math.max(0, t - t1));
+  const v2 = v1 - peak * t2;
+  const p2 = p1 + t2 * (v1 - (peak * t2) / 2);
+  const t3 = Math.min(peak / J, Math.max(0, t - t1 - t2));
   return p2 + t3 * (v2 - t3 * (peak / 2 - (J * t3) / 6));
 }
