@@ -102,6 +102,7 @@ class SortRun {
   readonly #plan: ActionPlan;
   readonly #writer: ChunkWriter;
   readonly #lease: Lease;
+  readonly #rowsPerChunk: number;
   readonly #commanded: number[][];
   #nowNs: number;
   #askedNs = Number.NEGATIVE_INFINITY;
@@ -111,6 +112,7 @@ class SortRun {
   constructor(parts: SortParts) {
     const { segment, policy, world } = parts;
     this.#parts = parts;
+    this.#rowsPerChunk = Math.min(policy.spec.actionSteps, policy.spec.chunkRows);
     this.#nowNs = world.nowNs;
     this.#plan = new ActionPlan({
       dof: policy.spec.actionNames.length,
@@ -160,14 +162,14 @@ class SortRun {
     const nowNs = this.#nowNs;
     if (this.#coming !== undefined) {
       if (nowNs < this.#coming.dueNs) return;
-      this.#plan.merge(this.#coming.chunk, nowNs);
+      const { chunk } = this.#coming;
+      this.#plan.merge({ ...chunk, rows: Math.min(chunk.rows, this.#rowsPerChunk) }, nowNs);
       this.#coming = undefined;
       const future = this.#plan.future(nowNs);
       if (future !== undefined) this.#writer.publish(future.chunk, future.startNs);
     }
-    const { spec } = this.#parts.policy;
     if (nowNs - this.#askedNs < INFERENCE_PERIOD_NS) return;
-    if (this.#plan.depthAt(nowNs) > THRESHOLD * spec.actionSteps) return;
+    if (this.#plan.depthAt(nowNs) > THRESHOLD * this.#rowsPerChunk) return;
     this.#askedNs = nowNs;
     this.#inferences += 1;
     this.#coming = { chunk: await this.#infer(nowNs), dueNs: nowNs + LATENCY_NS };
