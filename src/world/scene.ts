@@ -23,6 +23,12 @@ export function sceneXml(arm: WorldArm): string {
   return withIncludes(join(packageRoot(), 'models', 'arx-x5', `${arm.toLowerCase()}-scene.xml`));
 }
 
+/** Centre of each colour's bin on the table, m, as the scene of that arm has it. */
+export function binCentres(arm: WorldArm): ReadonlyMap<string, readonly [number, number]> {
+  const bins = sceneXml(arm).matchAll(/<body name="(\w+)_bin" pos="(\S+) (\S+) /g);
+  return new Map(Array.from(bins, ([, colour, x, y]) => [colour!, [Number(x), Number(y)]]));
+}
+
 /** Engines that read from a string know no folder, so includes are resolved here. */
 function withIncludes(file: string): string {
   return readFileSync(file, 'utf8').replace(/<include file="([^"]+)"\/>/g, (_whole, name: string) =>
