@@ -25,6 +25,7 @@ const LOOKS_PER_LOG = 20;
 /** Waking motors and reading their settings takes a second or two. */
 const START_MS = 20_000;
 const BUS_RETRY_MS = 50;
+const END_NS = 3e9;
 /** One Ctrl-C may arrive twice, from the terminal and from a program in between. */
 const ONE_KEY_NS = 300e6;
 
@@ -53,7 +54,9 @@ export class Guardian {
   readonly #log: Log;
   #segment: ArmSegment | undefined;
   #events: EventReader | undefined;
+  #refusals: readonly string[] = [];
   #faulted = false;
+  #finishedNs = Number.NEGATIVE_INFINITY;
   #firstStopNs: number | undefined;
   #force: (end: WatchEnd) => void = () => undefined;
 
@@ -72,6 +75,9 @@ export class Guardian {
    * @throws MyelinError when the loop could not start, with the reason the loop gave
    */
   async run(): Promise<number> {
+    // Before the loop is born, so that all its threads inherit it: a loop that outranks everybody would still wait
+    // for its own helper threads if those did not.
+    this.#refusals = requestRealtime({ priority: Math.max(0, this.#config.priority - 1) }).refusals;
     const loop = LoopChild.start(this.#config);
     try {
       const end = (await this.#start(loop)) ?? (await this.#watch(loop));
@@ -126,8 +132,7 @@ export class Guardian {
     this.#segment = ArmSegment.open(this.#config.segment);
     this.#segment.fields.guardianPid = process.pid;
     this.#events = new EventReader(this.#segment.memory.buffer);
-    const { refusals } = requestRealtime({ priority: Math.max(0, this.#config.priority - 1) });
-    const refused = refusals.map((text) => `guardian: ${text}`);
+    const refused = this.#refusals.map((text) => `guardian: ${text}`);
     const banner = startBanner(this.#config, this.#description, loop.pid, {
       ...first,
       refused: [...first.refused, ...refused],
@@ -153,7 +158,8 @@ export class Guardian {
         fields.guardianHeartbeatNs = nowNs;
         // Until the first tick there is nothing to judge; the loop is past everything that may wait.
         const verdict = fields.tickNs === 0 ? 'alive' : watch.observe(nowNs, fields.tickNs);
-        if (verdict !== 'alive') finish({ type: 'lost', text: VERDICT_TEXT[verdict] });
+        if (verdict !== 'alive' && !this.#mayBeEnding(nowNs))
+          finish({ type: 'lost', text: VERDICT_TEXT[verdict] });
         looks += 1;
         if (looks % LOOKS_PER_LOG === 0) this.#logEvents();
       }, LOOK_MS);
@@ -164,6 +170,12 @@ export class Guardian {
       this.#force = finish;
       void loop.ended.then(finish);
     });
+  }
+
+  /** A loop that has damped the arm ticks no more and takes a moment to put its things away. */
+  #mayBeEnding(nowNs: number): boolean {
+    this.#logEvents();
+    return nowNs - this.#finishedNs < END_NS;
   }
 
   /** Ends the loop and damps the arm until it is at rest. */
@@ -231,6 +243,7 @@ export class Guardian {
   #logEvents(): void {
     for (const event of this.#events?.read() ?? []) {
       if (event.code === EventCode.FAULT) this.#faulted = true;
+      if (event.code === EventCode.FINISHED) this.#finishedNs = event.timeNs;
       const { level, text } = eventText(event, this.#description);
       this.#log(level, text);
     }

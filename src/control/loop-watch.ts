@@ -2,7 +2,7 @@ import type { ProcessLook } from '../platform/process-look.ts';
 
 /**
  * `alive`: it ticks, or is late by no more than may happen. The others call for the guardian:
- * `stopped` by a signal or debugger, or dead; `stuck` in one tick, using a core; `starved` of a core for too long.
+ * `stopped` by a signal or debugger; `stuck` in one tick, using a core; `starved` of a core for too long.
  */
 export type LoopVerdict = 'alive' | 'stopped' | 'stuck' | 'starved';
 
@@ -52,7 +52,9 @@ export class LoopWatch {
     if (silentNs < this.#lookAfterNs || this.#looks < LOOKS) return 'alive';
 
     const { state, cpuNs } = this.#options.look();
-    if ('TtZX'.includes(state)) return 'stopped';
+    if (state === 'T' || state === 't') return 'stopped';
+    // Its end is told by the kernel, with the reason.
+    if (state === 'Z' || state === 'X') return 'alive';
     this.#firstLook ??= { atNs: nowNs, cpuNs };
     if (silentNs < this.#options.timeoutNs) return 'alive';
     const computing = !(cpuNs - this.#firstLook.cpuNs < (nowNs - this.#firstLook.atNs) / 2);
