@@ -153,6 +153,36 @@ export const ERRORS = {
     hint: 'Stop the program that uses it, or choose another one with --port.',
     retryable: true,
   },
+  CHECKPOINT_INVALID: {
+    message: 'The checkpoint file {file} is not valid: {detail}',
+    hint: 'It may be truncated or changed; copy or download it again and compare its checksum.',
+    retryable: false,
+  },
+  CHECKPOINT_UNSUPPORTED: {
+    message: '{file} asks for {feature}, which this version cannot run',
+    hint: '{advice}',
+    retryable: false,
+  },
+  TENSOR_INVALID: {
+    message: 'Tensor "{tensor}" in {file}: {detail}',
+    hint: 'The weights do not belong to this config.json, or the file is damaged.',
+    retryable: false,
+  },
+  OBSERVATION_MISMATCH: {
+    message: 'The policy needs {needed}, but the observation holds {found}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  POLICY_OUTPUT_INVALID: {
+    message: 'The policy answered {detail}',
+    hint: 'Its actions were dropped. Check the checkpoint and its normalisation statistics.',
+    retryable: true,
+  },
+  MODEL_FAILED: {
+    message: 'The model could not {action}: {reason}',
+    hint: 'If it worked before, try again; if memory is short, close other programs.',
+    retryable: true,
+  },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
