@@ -209,19 +209,19 @@ export class JerkLimiter {
     const most = joint[JHI]!;
     joint[UP_BIT] = most < joint[JMAX]! ? MotionBit.ACCELERATION : MotionBit.JERK;
     joint[DOWN_BIT] = least > -joint[JMAX]! ? MotionBit.ACCELERATION : MotionBit.JERK;
-    if (this.#excess(Bound.VELOCITY_UP, joint[JHI]!) > 0) {
+    if (this.#side(Bound.VELOCITY_UP, joint[JHI]!) > 0) {
       joint[JHI] = this.#solve(Bound.VELOCITY_UP, least, joint[JHI]!);
       joint[UP_BIT] = MotionBit.VELOCITY;
     }
-    if (this.#excess(Bound.HIGHEST, joint[JHI]!) > 0) {
+    if (this.#side(Bound.HIGHEST, joint[JHI]!) > 0) {
       joint[JHI] = this.#solve(Bound.HIGHEST, least, joint[JHI]!);
       joint[UP_BIT] = MotionBit.POSITION;
     }
-    if (this.#excess(Bound.VELOCITY_DOWN, joint[JLO]!) < 0) {
+    if (this.#side(Bound.VELOCITY_DOWN, joint[JLO]!) < 0) {
       joint[JLO] = this.#solve(Bound.VELOCITY_DOWN, joint[JLO]!, most);
       joint[DOWN_BIT] = MotionBit.VELOCITY;
     }
-    if (this.#excess(Bound.LOWEST, joint[JLO]!) < 0) {
+    if (this.#side(Bound.LOWEST, joint[JLO]!) < 0) {
       joint[JLO] = this.#solve(Bound.LOWEST, joint[JLO]!, most);
       joint[DOWN_BIT] = MotionBit.POSITION;
     }
@@ -239,10 +239,10 @@ export class JerkLimiter {
     let wanted = exact;
     let bits = 0;
     if (Number.isNaN(exact)) {
-      if (this.#excess(Bound.TARGET, hi) <= 0) {
+      if (this.#side(Bound.TARGET, hi) <= 0) {
         wanted = hi;
         bits = upBit;
-      } else if (this.#excess(Bound.TARGET, lo) >= 0) {
+      } else if (this.#side(Bound.TARGET, lo) >= 0) {
         wanted = lo;
         bits = downBit;
       } else {
@@ -284,38 +284,49 @@ export class JerkLimiter {
     const lo = Math.max(-joint[JPLAN]!, (-deepest - a) / dt);
     const hi = Math.min(joint[JPLAN]!, (deepest - a) / dt);
     let wanted: number;
-    if (this.#excess(Bound.REST, lo) >= 0) wanted = lo;
-    else if (this.#excess(Bound.REST, hi) <= 0) wanted = hi;
+    if (this.#side(Bound.REST, lo) >= 0) wanted = lo;
+    else if (this.#side(Bound.REST, hi) <= 0) wanted = hi;
     else wanted = this.#solve(Bound.REST, lo, hi);
     this.#narrow();
     return Math.min(Math.max(wanted, joint[JLO]!), joint[JHI]!);
   }
 
-  /** How far the state after a step with jerk `j` lies above a bound; grows with `j`. */
-  #excess(bound: BoundCode, j: number): number {
+  /**
+   * Whether the state after a step with jerk `j` lies above (1), on (0) or below (-1) a bound; never falls as `j`
+   * grows. A small whole number, because a fraction that a function returns is boxed anew each time.
+   */
+  #side(bound: BoundCode, j: number): number {
     const joint = this.#joint;
+    const J = joint[JPLAN]!;
+    const A = joint[APLAN]!;
     const dt = this.#dt;
     const a0 = joint[ACC]!;
     const v0 = joint[V]!;
     const a = a0 + j * dt;
     const v = v0 + dt * (a0 + (j * dt) / 2);
     const p = joint[P]! + dt * (v0 + dt * (a0 / 2 + (j * dt) / 6));
-    const A = joint[APLAN]!;
-    const J = joint[JPLAN]!;
+    let excess = 0;
     switch (bound) {
       case Bound.VELOCITY_UP:
-        return v + Math.max(0, velocityToCome(a, J * dt, dt)) - joint[VMAX]!;
+        excess = v + Math.max(0, velocityToCome(a, J * dt, dt)) - joint[VMAX]!;
+        break;
       case Bound.VELOCITY_DOWN:
-        return v + Math.min(0, velocityToCome(a, J * dt, dt)) + joint[VMAX]!;
+        excess = v + Math.min(0, velocityToCome(a, J * dt, dt)) + joint[VMAX]!;
+        break;
       case Bound.HIGHEST:
-        return highestPosition(p, v, a, A, J) - joint[HIGH]!;
+        excess = highestPosition(p, v, a, A, J) - joint[HIGH]!;
+        break;
       case Bound.LOWEST:
-        return lowestPosition(p, v, a, A, J) - joint[LOW]!;
+        excess = lowestPosition(p, v, a, A, J) - joint[LOW]!;
+        break;
       case Bound.TARGET:
-        return stopPosition(p, v - joint[TARGET_V]!, a, A, J) - joint[TARGET]!;
+        excess = stopPosition(p, v - joint[TARGET_V]!, a, A, J) - joint[TARGET]!;
+        break;
       case Bound.REST:
-        return v + velocityToCome(a, J * dt, dt);
+        excess = v + velocityToCome(a, J * dt, dt);
+        break;
     }
+    return excess > 0 ? 1 : excess < 0 ? -1 : 0;
   }
 
   /** The jerk in [lo, hi] at which the excess passes through zero: the end on the safe side of it. */
@@ -323,7 +334,7 @@ export class JerkLimiter {
     const fromBelow = bound !== Bound.VELOCITY_DOWN && bound !== Bound.LOWEST;
     for (let i = 0; i < BISECTIONS; i++) {
       const middle = (lo + hi) / 2;
-      if (this.#excess(bound, middle) > 0) hi = middle;
+      if (this.#side(bound, middle) > 0) hi = middle;
       else lo = middle;
     }
     return fromBelow ? lo : hi;
