@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { ControlState, Request, stateName } from '../core/control-state.ts';
+import { type KeyAction, keyAction } from '../inference/keys.ts';
 import { distEntry } from '../platform/entry.ts';
 import { ManagedProcess } from '../platform/supervisor.ts';
 import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../segment/arm-segment.ts';
@@ -36,9 +37,17 @@ export async function runDemo(options: UpOptions): Promise<number> {
   const ask = () => void demo.close();
   process.on('SIGINT', ask);
   process.on('SIGTERM', ask);
+  const input = process.stdin.isTTY === true ? process.stdin : undefined;
+  input?.setRawMode(true);
+  input?.setEncoding('utf8').on('data', (text: string) => {
+    const action = keyAction(text);
+    if (action !== undefined) demo.key(action);
+  });
   try {
     return await demo.run();
   } finally {
+    input?.setRawMode(false);
+    input?.pause();
     process.off('SIGINT', ask);
     process.off('SIGTERM', ask);
   }
@@ -80,7 +89,10 @@ class Demo {
   }
 
   async run(): Promise<number> {
-    this.#say('myelin', 'starting world, control, cameras and policy (Ctrl-C stops everything)');
+    this.#say(
+      'myelin',
+      'starting world, control, cameras and policy. Space start/pause, R reset, Esc STOP, Q quit',
+    );
     this.#child('world').start();
     await this.#until(() => this.#openWorld());
     for (const role of ['control', 'camera', 'infer', 'page'] as const) this.#children.get(role)?.start();
@@ -91,6 +103,18 @@ class Demo {
     }
     await this.#closing;
     return this.#exitCode;
+  }
+
+  /** The same keys as in `myelin infer`. */
+  key(action: KeyAction): void {
+    const running = this.#arm?.fields.controlState === ControlState.RUNNING;
+    if (action === 'toggle') this.#arm?.request(running ? Request.PAUSE : Request.START);
+    if (action === 'stop') this.#arm?.request(Request.STOP);
+    if (action === 'quit') void this.close();
+    if (action === 'reset') {
+      if (this.#child('control').running) this.#arm?.request(Request.RESET);
+      else this.#requested('reset');
+    }
   }
 
   /** Stops everything, the arm first so that it comes to rest while its world is still there. Idempotent. */
@@ -137,7 +161,7 @@ class Demo {
     if (role === 'control' && code === 0 && signal === null) {
       this.#tell(
         'control',
-        'stopped and damped the arm. Press Reset on the page to power it again; it will not move before Start.',
+        'stopped and damped the arm. Reset (R here, or on the page) powers it again; it will not move before Start.',
       );
       return false;
     }
@@ -246,9 +270,11 @@ class Demo {
     process.stdout.write(live ? `\r\x1b[K${line.slice(0, process.stdout.columns - 1)}` : `${line}\n`);
   }
 
+  /** The control process tells a lot at its start; here only what happens is shown. `--verbose` shows everything. */
   #line(name: string, line: string): void {
-    if (this.#options.verbose || name === 'control' || /error|fail|hint|refus|warn/i.test(line))
-      this.#say(name, line);
+    const matters =
+      name === 'control' ? /warning|alarm|hint|->|holds|moves again/ : /error|fail|hint|refus|warn/i;
+    if (this.#options.verbose || matters.test(line)) this.#say(name, line.replace(/^[\d:.]+ (info +)?/, ''));
   }
 
   /** Says it here and on the page. */

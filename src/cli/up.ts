@@ -35,6 +35,8 @@ It runs these five, each in a process of its own, and starts again whatever dies
   myelin infer     the policy
   myelin page      http://127.0.0.1:8000
 
+Keys: Space start / pause, R reset, Esc STOP, Q or Ctrl-C quit. The page has the same.
+
 Examples:
   myelin up
   myelin up --headless --seed 7
