@@ -5,7 +5,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Trace } from '../../control/trace-reader.ts';
 import { type BenchTable, percentile } from '../../core/bench-table.ts';
-import { Request } from '../../core/control-state.ts';
+import { ControlState, Request } from '../../core/control-state.ts';
 import { MyelinError } from '../../core/errors.ts';
 import { monotonicNs, systemClock } from '../../platform/clock.ts';
 import { distEntry } from '../../platform/entry.ts';
@@ -173,6 +173,7 @@ async function runMyelin(world: string, { hz, priority, seconds, folder }: Condi
   const exited = once(child, 'exit');
   try {
     const segment = await openSegment(world, child, () => output);
+    await goHome(segment);
     const stopDriving = drive(segment);
     await pause((SETTLE_S + sliceS) * 1000);
     stopDriving();
@@ -206,6 +207,17 @@ async function openSegment(name: string, child: ChildProcess, output: () => stri
   throw new MyelinError('INTERNAL', { detail: `the control process did not start:\n${output()}` });
 }
 
+/** The arm is found folded together; home is where it has room to move. */
+async function goHome(segment: ArmSegment): Promise<void> {
+  segment.request(Request.RESET);
+  const { fields } = segment;
+  const { RESETTING, IDLE } = ControlState;
+  while (fields.requestsHandled[RESET_INDEX] === 0 && segment.ownerAlive) await pause(20);
+  while (fields.controlState === RESETTING && segment.ownerAlive) await pause(20);
+  if (fields.controlState !== IDLE)
+    throw new MyelinError('INTERNAL', { detail: 'the arm did not reach home' });
+}
+
 /** Moves two joints along a sine of 4 s and 0.1 rad around where they are. Returns what ends it. */
 function drive(segment: ArmSegment): () => void {
   const { dof, position } = segment.fields;
@@ -235,6 +247,9 @@ function drive(segment: ArmSegment): () => void {
     lease.release();
   };
 }
+
+/** Place of RESET among the four requests. */
+const RESET_INDEX = 2;
 
 let worlds = 0;
 
