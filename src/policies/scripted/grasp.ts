@@ -9,9 +9,9 @@ const LOWEST_GRASP_M = 0.018;
 /** Opening for the approach: room for the cube and an error, yet narrower than the way to the next cube. */
 export const APPROACH_OPENING_M = 0.068;
 /** What the closing gripper is told; the cube stops it before. */
-export const GRIP_M = 0.028;
+export const GRIP_M = 0.03;
 /** A gripper that reads less has closed on nothing. */
-const EMPTY_BELOW_M = 0.034;
+const EMPTY_BELOW_M = 0.035;
 /** A held cube's centre is this near the tool. */
 const HELD_WITHIN_M = 0.03;
 /** Half the width over both fingers beside an open gripper's gap, and half their thickness, m. */

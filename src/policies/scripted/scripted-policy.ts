@@ -19,11 +19,12 @@ export interface ScriptedPolicyOptions {
 const CHUNK_ROWS = 45;
 const ACTION_STEPS = 20;
 /** Shares of the arm's limits: through the air, and near things. */
-const TRAVEL = 0.35;
-const CAREFUL = 0.2;
-/** How long the gripper closes, and opens. */
-const CLOSE_S = 0.5;
-const OPEN_S = 0.3;
+const TRAVEL = 0.45;
+const CAREFUL = 0.25;
+const GRIPPER = 0.35;
+/** How long the gripper squeezes before the lift, and the cube may fall before the arm leaves. */
+const SQUEEZE_S = 0.35;
+const FALL_S = 0.15;
 /** Height of the tool at which a cube is let go: above the bin's walls, the cube just between them. */
 const RELEASE_Z_M = 0.05;
 /** A cube that moved further than this is approached anew. */
@@ -238,8 +239,8 @@ class ScriptedPolicy implements Policy {
     track.moveTo(at, CAREFUL, approach);
     const closed = gripping(at);
     const close: Purpose = { phase: 'close', cube };
-    track.moveTo(closed, 1, close);
-    track.hold(CLOSE_S, close);
+    track.moveTo(closed, GRIPPER, close);
+    track.hold(SQUEEZE_S, close);
     track.moveTo(lift, CAREFUL, { phase: 'carry', cube });
   }
 
@@ -258,8 +259,8 @@ class ScriptedPolicy implements Policy {
     track.moveTo(gripping(over), TRAVEL, carry);
     track.moveTo(gripping(into), CAREFUL, carry);
     const release: Purpose = { phase: 'release', cube };
-    track.moveTo(gripping(into, APPROACH_OPENING_M), 1, release);
-    track.hold(OPEN_S, release);
+    track.moveTo(gripping(into, APPROACH_OPENING_M), GRIPPER, release);
+    track.hold(FALL_S, release);
     track.moveTo(gripping(over, APPROACH_OPENING_M), TRAVEL, release);
   }
 
