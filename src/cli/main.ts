@@ -42,6 +42,9 @@ for (const command of [
   program.addCommand(command.exitOverride().showHelpAfterError('(add --help for the options and examples)'));
 }
 
+// A reader of our output that went away is no reason to leave without cleaning up.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 // Started by a supervisor: when it goes, even by kill -9, stop in order as if asked to.
 if (process.channel) {
   process.channel.unref();

@@ -14,6 +14,7 @@ export interface UpOptions {
   readonly seed: number;
   readonly segment: string;
   readonly world: string;
+  readonly cameraPrefix: string;
   readonly checkpoint?: string;
   readonly autostart: boolean;
   readonly verbose: boolean;
@@ -70,7 +71,7 @@ class Demo {
   constructor(options: UpOptions) {
     this.#options = options;
     this.#seed = options.seed;
-    const { arm, seed, segment, world, port, checkpoint, headless } = options;
+    const { arm, seed, segment, world, port, checkpoint, headless, cameraPrefix } = options;
     const policy = checkpoint === undefined ? ['--policy', 'scripted'] : ['--checkpoint', checkpoint];
     this.#add('world', () => ['world', '--name', world, '--arm', arm, '--seed', String(seed)]);
     this.#add('control', () => [
@@ -82,7 +83,11 @@ class Demo {
       '--segment',
       segment,
     ]);
-    this.#add('camera', () => ['camera', '--source', `world:${world}`]);
+    this.#add('camera', () => [
+      'camera',
+      ...['--source', `world:${world}`],
+      ...['external', 'wrist'].flatMap((name) => ['--camera', `${name}=${cameraPrefix}${name}`]),
+    ]);
     this.#add('infer', () => ['infer', ...policy, '--segment', segment, '--no-display']);
     if (!headless)
       this.#add('page', () => ['page', '--segment', segment, '--world', world, '--port', String(port)]);

@@ -24,6 +24,7 @@ export function upCommand(): Command {
     .option('--no-autostart', 'wait for Start before the arm moves')
     .option('--segment <name>', 'segment of the arm', DEFAULT_ARM_SEGMENT)
     .option('--world <name>', 'name of the simulated world', 'default')
+    .option('--camera-prefix <text>', 'put before the names of the camera rings external and wrist', '')
     .option('--verbose', 'show every line the processes write', false)
     .addHelpText(
       'after',
