@@ -57,7 +57,7 @@ export async function benchControl(options: BenchControlOptions = {}): Promise<B
       }
       tables.push({
         title: `Control loop: wake-up lateness at ${hz} Hz`,
-        command: `myelin bench control --seconds ${seconds} --freq ${hz}`,
+        command: `myelin bench control --seconds ${seconds} --frequencies ${hz}`,
         columns: [
           'load',
           'scheduling',
@@ -125,11 +125,11 @@ async function measure(
   );
 }
 
-const figures = (lateNs: Float64Array, periodNs: number): number[] => {
+const figures = (lateNs: Float64Array, periodNs: number): (number | string)[] => {
   const sorted = lateNs.slice().sort();
   const missed = lateNs.reduce((sum, late) => sum + (late >= periodNs ? Math.floor(late / periodNs) : 0), 0);
   const late = lateNs.reduce((sum, value) => sum + (value > periodNs / 2 ? 1 : 0), 0);
-  const us = [0.5, 0.99, 0.999, 1].map((share) => percentile(sorted, share) / 1000);
+  const us = [0.5, 0.99, 0.999, 1].map((share) => (percentile(sorted, share) / 1000).toFixed(1));
   return [lateNs.length, late, missed, ...us];
 };
 
