@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CUBE_AREA, CUBE_DISTANCE_M, placeCubes, sceneXml } from './scene.ts';
+import {
+  BIN_HALF_INSIDE_M,
+  binCentres,
+  CUBE_AREA,
+  CUBE_COLOURS,
+  CUBE_DISTANCE_M,
+  placeCubes,
+  sceneXml,
+} from './scene.ts';
 
 const seeds = fc.integer({ min: 0, max: 0xffffffff });
 
@@ -42,6 +50,17 @@ describe('seeded scenes', () => {
     );
     for (const xM of [0.29, 0.155, 0.02]) {
       for (const zM of [0.05, 0.1]) expect(isReachableDownwards(xM, 0.25, zM)).toBe(true);
+    }
+  });
+
+  it('have a bin for each colour, with no cube near it at the start', () => {
+    for (const arm of ['X5', 'L5'] as const) {
+      const bins = binCentres(arm);
+      expect([...bins.keys()].sort()).toEqual([...CUBE_COLOURS].sort());
+      for (const [x, y] of bins.values()) {
+        expect(isReachableDownwards(x, y, 0.05)).toBe(true);
+        expect(y - BIN_HALF_INSIDE_M).toBeGreaterThan(CUBE_AREA.yMax + 0.05);
+      }
     }
   });
 

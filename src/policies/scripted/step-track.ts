@@ -105,15 +105,19 @@ export class StepTrack<Label> {
   /** Moves from the end to rest in `pose`, with `share` (0 to 1) of every limit. */
   moveTo(pose: ArrayLike<number>, share: number, label: Label): void {
     const from = this.end;
-    let steps = Math.ceil(this.#leastDuration(from, pose, share) / this.#periodS);
+    let steps = Math.max(1, Math.ceil(this.#leastDuration(from, pose, share) / this.#periodS));
     for (let attempt = 0; attempt < MOST_TRIES && !this.#isGentle(from, pose, steps, share); attempt++) {
       steps = Math.ceil(steps * SLOWER) + 1;
     }
-    for (let k = 1; k <= steps; k++) {
+    for (let k = 1; k < steps; k++) {
       const row = new Float64Array(from.length);
-      for (let i = 0; i < row.length; i++) row[i] = this.#quintic(i, from[i]!, pose[i]!, steps, k / steps, 0);
+      for (let i = 0; i < row.length; i++) {
+        row[i] = this.#quintic(i, from[i]!, pose[i]!, steps, k / steps, 0);
+      }
       this.#push(row, label);
     }
+    // To the last bit, so that an end at the edge of a range is not beyond it.
+    this.#push(Float64Array.from(pose), label);
     this.#velocity.fill(0);
     this.#acceleration.fill(0);
   }
@@ -157,7 +161,6 @@ export class StepTrack<Label> {
   /** The quintic from the end's state to rest, or its first or second derivative, at the share `s` of its length. */
   #quintic(joint: number, from: number, to: number, steps: number, s: number, derivative: 0 | 1 | 2): number {
     const T = steps * this.#periodS;
-    if (T === 0) return derivative === 0 ? to : 0;
     const d = to - from;
     const v = this.#velocity[joint]! * T;
     const a = this.#acceleration[joint]! * T * T;
