@@ -11,7 +11,7 @@ import { openPolicy } from '../src/policies/open-policy.ts';
 import { openSafetensors, readTensor } from '../src/policies/safetensors.ts';
 import { elementCount, type TensorToWrite } from '../src/policies/safetensors-writer.ts';
 import { writeSeededWeights } from '../src/policies/seeded-checkpoint.ts';
-import { mix32, streamOf, uniformAt } from '../src/policies/seeded-tensor.ts';
+import { seededPicture, streamOf, uniformAt } from '../src/policies/seeded-tensor.ts';
 
 /**
  * The fixtures hold what LeRobot's own code answered for these weights and pictures (tools/parity/make_act.py).
@@ -30,18 +30,9 @@ interface Reference {
 const root = mkdtempSync(join(tmpdir(), 'myelin-parity-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** The pattern of `picture` in tools/parity/seeded.py. */
 function picture(seed: number, feature: string, step: number, width: number, height: number): CameraFrame {
-  const stream = streamOf(seed, `${feature}@${step}`);
-  const hash = (index: number) => mix32(stream + Math.imul(index, 0x9e3779b1));
-  const phase = hash(0) % 97;
-  const rgb = Uint8Array.from({ length: 3 * width * height }, (_, index) => {
-    const row = Math.floor(index / (3 * width));
-    const column = Math.floor(index / 3) % width;
-    const channel = index % 3;
-    return ((row * (3 + channel) + column * (5 - channel) + phase) % 128) + (hash(index) >>> 25);
-  });
   const name = feature.replace('observation.images.', '');
+  const rgb = seededPicture(seed, `${feature}@${step}`, width, height);
   return { name, width, height, rgb, capturedNs: 0, sequence: step };
 }
 

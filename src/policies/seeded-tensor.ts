@@ -46,3 +46,16 @@ export function seededTensor(seed: number, name: string, shape: readonly number[
   for (let i = 0; i < values.length; i++) values[i] = centre + spread * uniformAt(stream, i);
   return values;
 }
+
+/** RGB bytes of a picture: a smooth pattern under noise, so that a network sees more than noise. */
+export function seededPicture(seed: number, name: string, width: number, height: number): Uint8Array {
+  const stream = streamOf(seed, name);
+  const hashAt = (index: number) => mix32(stream + Math.imul(index, 0x9e3779b1));
+  const phase = hashAt(0) % 97;
+  return Uint8Array.from({ length: 3 * width * height }, (_, index) => {
+    const row = Math.floor(index / (3 * width));
+    const column = Math.floor(index / 3) % width;
+    const channel = index % 3;
+    return ((row * (3 + channel) + column * (5 - channel) + phase) % 128) + (hashAt(index) >>> 25);
+  });
+}
