@@ -17,13 +17,20 @@ const PERIOD_S = 1 / controlDefaults.controlFrequencyHz;
 const PERIOD_NS = PERIOD_S * 1e9;
 /** Any moment will do, but 0 means "never" in some fields of the segment. */
 const START_NS = 1e12;
-/** What an inference takes, simulated: the observation is this old when its chunk arrives. */
-const LATENCY_NS = 20e6;
 /** A new chunk is asked for when half of one is left, and at most this often, as `myelin infer` does. */
 const THRESHOLD = 0.5;
 const INFERENCE_PERIOD_NS = 1e9 / 30;
 /** The cubes lie where they belong for this long before they count as sorted: none of them is still held. */
 const SETTLED_S = 1;
+
+export interface SortConditions {
+  /** Simulated time that the scene may take, s. */
+  readonly limitS: number;
+  /** What an inference takes, simulated: the observation is this old when its chunk arrives, s. */
+  readonly latencyS: number;
+  /** Something that happens to the world, every so many seconds. */
+  readonly disturbance?: { readonly everyS: number; readonly happen: (world: World, count: number) => void };
+}
 
 export interface SortOutcome {
   readonly seed: number;
@@ -50,7 +57,7 @@ export interface SortOutcome {
  */
 export async function runSort(
   seed: number,
-  limitS: number,
+  conditions: SortConditions,
   createPolicy: (parts: {
     readonly description: ReturnType<typeof armDescription>;
     readonly kinematics: ReturnType<typeof loadKinematics>;
@@ -77,7 +84,7 @@ export async function runSort(
       events: { push: () => undefined },
       busStats: bus.stats,
     });
-    return await new SortRun({ seed, limitS, world, controller, segment, policy }).run();
+    return await new SortRun({ seed, conditions, world, controller, segment, policy }).run();
   } finally {
     await policy.close();
     driver.close();
@@ -89,7 +96,7 @@ export async function runSort(
 
 interface SortParts {
   readonly seed: number;
-  readonly limitS: number;
+  readonly conditions: SortConditions;
   readonly world: World;
   readonly controller: Controller;
   readonly segment: ArmSegment;
@@ -124,7 +131,8 @@ class SortRun {
   }
 
   async run(): Promise<SortOutcome> {
-    const { segment, world, limitS } = this.#parts;
+    const { segment, world, conditions } = this.#parts;
+    const { limitS, disturbance } = conditions;
     // The arm stiffens where it was found; then it may start.
     for (let k = 0; k < 1 / PERIOD_S; k++) this.#tick();
     segment.request(Request.START);
@@ -133,10 +141,14 @@ class SortRun {
     const startNs = this.#nowNs;
     const cubes = world.physics.objects.length;
     let doneSinceNs: number | undefined;
+    let disturbed = 0;
     while (this.#nowNs - startNs < limitS * 1e9 && this.#running) {
       await this.#think();
       this.#tick();
       this.#record();
+      if (disturbance && (this.#nowNs - startNs) / 1e9 >= disturbance.everyS * (disturbed + 1)) {
+        disturbance.happen(world, disturbed++);
+      }
       if (world.sorted < cubes) doneSinceNs = undefined;
       else doneSinceNs ??= this.#nowNs;
       if (doneSinceNs !== undefined && this.#nowNs - doneSinceNs >= SETTLED_S * 1e9) break;
@@ -172,7 +184,7 @@ class SortRun {
     if (this.#plan.depthAt(nowNs) > THRESHOLD * this.#rowsPerChunk) return;
     this.#askedNs = nowNs;
     this.#inferences += 1;
-    this.#coming = { chunk: await this.#infer(nowNs), dueNs: nowNs + LATENCY_NS };
+    this.#coming = { chunk: await this.#infer(nowNs), dueNs: nowNs + this.#parts.conditions.latencyS * 1e9 };
   }
 
   #infer(nowNs: number): Promise<ActionChunk> {
