@@ -44,18 +44,18 @@ export function graspsOf(cube: SeenCube, others: readonly SeenCube[], topDown: T
     const at = topDown.solve(place, APPROACH_OPENING_M);
     const above = at && topDown.solve(over, APPROACH_OPENING_M);
     if (at === undefined || above === undefined) continue;
-    const lift = gripping(above);
+    const lift = withGripper(above, GRIP_M);
     const blocked = others.filter((other) => fingersMeet(place, other)).length;
     grasps.push({ grasp: { above, at, lift, place }, cost: turn + 10 * blocked });
   }
   return grasps.sort((a, b) => a.cost - b.cost).map(({ grasp }) => grasp);
 }
 
-/** The same pose with the gripper closing. */
-export function gripping(pose: Float64Array, gripperM = GRIP_M): Float64Array {
-  const closed = pose.slice();
-  closed[closed.length - 1] = gripperM;
-  return closed;
+/** The same pose with another opening of the gripper. */
+export function withGripper(pose: Float64Array, openingM: number): Float64Array {
+  const changed = pose.slice();
+  changed[changed.length - 1] = openingM;
+  return changed;
 }
 
 /** The gripper has closed on something and the cube is in it. */

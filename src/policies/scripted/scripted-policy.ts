@@ -4,7 +4,15 @@ import { MyelinError } from '../../core/errors.ts';
 import type { KinematicModel } from '../../core/kinematics/model.ts';
 import type { Observation } from '../../core/observation.ts';
 import type { Policy, PolicySpec } from '../policy.ts';
-import { APPROACH_OPENING_M, type Grasp, graspsOf, gripping, isHeld, TRAVEL_Z_M } from './grasp.ts';
+import {
+  APPROACH_OPENING_M,
+  GRIP_M,
+  type Grasp,
+  graspsOf,
+  isHeld,
+  TRAVEL_Z_M,
+  withGripper,
+} from './grasp.ts';
 import { StepTrack } from './step-track.ts';
 import { faceAngle, type SeenCube, TableView } from './table-view.ts';
 import { TopDown } from './top-down.ts';
@@ -34,6 +42,12 @@ const TURNED_RAD = 0.12;
 const ASTRAY_RAD = 0.2;
 
 type Phase = 'start' | 'approach' | 'close' | 'carry' | 'release' | 'home';
+
+/** Arm poses over a bin and at its release height, gripper closed. */
+interface Placing {
+  readonly over: Float64Array;
+  readonly into: Float64Array;
+}
 
 /** What a row is for. */
 interface Purpose {
@@ -155,7 +169,7 @@ class ScriptedPolicy implements Policy {
   /** From rest where the arm is; a gripper that holds a cube keeps holding it. */
   #startFrom(step: number, state: Float64Array, cubes: readonly SeenCube[]): void {
     const held = this.#heldCube(state, cubes);
-    const pose = held === undefined ? state.slice() : gripping(state);
+    const pose = held === undefined ? state.slice() : withGripper(state, GRIP_M);
     const { positionMin, positionMax } = this.#description.limits;
     for (let i = 0; i < pose.length; i++) {
       pose[i] = Math.min(Math.max(pose[i]!, positionMin[i]!), positionMax[i]!);
@@ -185,7 +199,17 @@ class ScriptedPolicy implements Policy {
   }
 
   #isToDo(cube: SeenCube): boolean {
-    return !this.#table.isSorted(cube) && graspsOf(cube, [], this.#topDown).length > 0;
+    const isOutOfReach = this.#placing(cube) === undefined || graspsOf(cube, [], this.#topDown).length === 0;
+    return !this.#table.isSorted(cube) && !isOutOfReach;
+  }
+
+  /** Poses over and in the bin of a cube's colour; undefined when the arm cannot be there. */
+  #placing(cube: SeenCube): Placing | undefined {
+    const [x, y] = this.#table.binOf(cube);
+    const yawRad = Math.atan2(y, x);
+    const over = this.#topDown.solve({ position: [x, y, TRAVEL_Z_M], yawRad }, GRIP_M);
+    const into = over && this.#topDown.solve({ position: [x, y, RELEASE_Z_M], yawRad }, GRIP_M);
+    return into && { over, into };
   }
 
   /** Plans on until there are enough rows. */
@@ -194,9 +218,10 @@ class ScriptedPolicy implements Policy {
     const planned = new Set(track.labelsFrom(step).map(({ cube }) => cube?.name));
     while (track.remaining(step) < CHUNK_ROWS) {
       const held = track.remaining(step) <= 1 ? this.#heldCube(state, cubes) : undefined;
-      if (held !== undefined && this.#table.isSorted(held) === false) {
+      const placing = held && !this.#table.isSorted(held) ? this.#placing(held) : undefined;
+      if (held !== undefined && placing !== undefined) {
         planned.add(held.name);
-        this.#planPlacing(held);
+        this.#planPlacing(held, placing);
         continue;
       }
       const next = this.#nextCube(cubes, planned);
@@ -205,7 +230,7 @@ class ScriptedPolicy implements Policy {
       } else {
         planned.add(next.cube.name);
         this.#planPicking(next.cube, next.grasp);
-        this.#planPlacing(next.cube);
+        this.#planPlacing(next.cube, next.placing);
       }
     }
   }
@@ -214,7 +239,7 @@ class ScriptedPolicy implements Policy {
   #nextCube(
     cubes: readonly SeenCube[],
     planned: ReadonlySet<string | undefined>,
-  ): { cube: SeenCube; grasp: Grasp } | undefined {
+  ): { cube: SeenCube; grasp: Grasp; placing: Placing } | undefined {
     const [x, y] = this.#topDown.placeOf(this.#track.end).position;
     const cost = ({ name, position }: SeenCube) =>
       10 * (this.#failures.get(name) ?? 0) + Math.hypot(position[0] - x, position[1] - y);
@@ -226,7 +251,8 @@ class ScriptedPolicy implements Policy {
       const grasps = graspsOf(cube, others, this.#topDown);
       // What failed one way may go another.
       const grasp = grasps[(this.#failures.get(cube.name) ?? 0) % Math.max(1, grasps.length)];
-      if (grasp !== undefined) return { cube, grasp };
+      const placing = grasp && this.#placing(cube);
+      if (grasp !== undefined && placing !== undefined) return { cube, grasp, placing };
     }
     return undefined;
   }
@@ -237,7 +263,7 @@ class ScriptedPolicy implements Policy {
     this.#rise(APPROACH_OPENING_M, approach);
     track.moveTo(above, TRAVEL, approach);
     track.moveTo(at, CAREFUL, approach);
-    const closed = gripping(at);
+    const closed = withGripper(at, GRIP_M);
     const close: Purpose = { phase: 'close', cube };
     track.moveTo(closed, GRIPPER, close);
     track.hold(SQUEEZE_S, close);
@@ -245,23 +271,16 @@ class ScriptedPolicy implements Policy {
   }
 
   /** Carries what is in the gripper to its bin and lets it go. */
-  #planPlacing(cube: SeenCube): void {
+  #planPlacing(cube: SeenCube, { over, into }: Placing): void {
     const track = this.#track;
-    const [x, y] = this.#table.binOf(cube);
-    const yawRad = Math.atan2(y, x);
-    const over = this.#topDown.solve({ position: [x, y, TRAVEL_Z_M], yawRad }, 0);
-    const into = this.#topDown.solve({ position: [x, y, RELEASE_Z_M], yawRad }, 0);
-    if (over === undefined || into === undefined) {
-      throw new MyelinError('INTERNAL', { detail: `the bin of ${cube.name} is out of reach` });
-    }
     const carry: Purpose = { phase: 'carry', cube };
     this.#rise(this.#gripperAtEnd, carry);
-    track.moveTo(gripping(over), TRAVEL, carry);
-    track.moveTo(gripping(into), CAREFUL, carry);
+    track.moveTo(over, TRAVEL, carry);
+    track.moveTo(into, CAREFUL, carry);
     const release: Purpose = { phase: 'release', cube };
-    track.moveTo(gripping(into, APPROACH_OPENING_M), GRIPPER, release);
+    track.moveTo(withGripper(into, APPROACH_OPENING_M), GRIPPER, release);
     track.hold(FALL_S, release);
-    track.moveTo(gripping(over, APPROACH_OPENING_M), TRAVEL, release);
+    track.moveTo(withGripper(over, APPROACH_OPENING_M), TRAVEL, release);
   }
 
   /** Straight up to where the arm may travel, if it is lower. */
