@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Added to the threads' nice value, 0 to 19. Default 5: inference gives way to what keeps time. */
   readonly niceness?: number;
+  /** The thread's program. Default: `session-worker.js` of this package. */
+  readonly entry?: string;
 }
 
 export interface RunResult {
@@ -80,7 +82,7 @@ export class Session {
       threads,
       niceness: options.niceness ?? 5,
     };
-    const worker = new Worker(distEntry('policies/onnx/session-worker.js'), {
+    const worker = new Worker(options.entry ?? distEntry('policies/onnx/session-worker.js'), {
       workerData: settings,
       stdin: false,
     });
