@@ -18,6 +18,7 @@ describe('benchmark tables', () => {
       rows: [
         ['state', 71.25678],
         ['a longer name', 12],
+        ['thousands', 3569.9],
       ],
       notes: ['Nothing else ran.'],
     });
@@ -31,6 +32,7 @@ describe('benchmark tables', () => {
         '|---------------|----------|',
         '| state         | 71.26    |',
         '| a longer name | 12       |',
+        '| thousands     | 3570     |',
         '',
         '- Nothing else ran.',
         '',

@@ -15,12 +15,9 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
+/** Four digits are enough for people; `Number` drops the zeros that say nothing. */
 const cell = (value: string | number): string =>
-  typeof value === 'string'
-    ? value
-    : Number.isInteger(value)
-      ? String(value)
-      : value.toPrecision(4).replace(/\.?0+$/, '');
+  typeof value === 'string' || Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 
 /** The table as Markdown, columns aligned so that it also reads well in a terminal. */
 export function toMarkdown(table: BenchTable): string {

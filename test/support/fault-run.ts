@@ -50,17 +50,8 @@ export class FaultRun {
     const arm = await SimulatedArm.start();
     try {
       const camera = myelin(['camera', '--source', `world:${arm.name}`, '--camera', `external=${arm.name}`]);
-      const policy = myelin([
-        'infer',
-        '--policy',
-        'scripted',
-        '--segment',
-        arm.name,
-        '--world',
-        arm.name,
-        '--no-display',
-      ]);
-      await until('the policy has the lease', () => arm.segment.fields.leaseOwner === policy.pid);
+      const policy = myelin(['infer', '--policy', 'scripted', '--segment', arm.name, '--no-display']);
+      await policy.says(/commands the/);
       arm.request('START');
       await until('the arm moves', () => Math.abs(arm.read().commandedVelocity[0] ?? 0) > 0.05);
       await pause(afterMs);
