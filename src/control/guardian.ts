@@ -13,6 +13,7 @@ import type { ControlConfig } from './control-config.ts';
 import { EventCode } from './event-codes.ts';
 import { eventText, type LogLevel } from './event-text.ts';
 import { EventReader } from './events.ts';
+import { LogFilter } from './log-filter.ts';
 import { LoopChild, type LoopEnd } from './loop-child.ts';
 import { LoopExit } from './loop-messages.ts';
 import { type LoopVerdict, LoopWatch } from './loop-watch.ts';
@@ -54,6 +55,7 @@ export class Guardian {
   readonly #log: Log;
   #segment: ArmSegment | undefined;
   #events: EventReader | undefined;
+  readonly #filter = new LogFilter();
   #refusals: readonly string[] = [];
   #faulted = false;
   #finishedNs = Number.NEGATIVE_INFINITY;
@@ -244,8 +246,10 @@ export class Guardian {
     for (const event of this.#events?.read() ?? []) {
       if (event.code === EventCode.FAULT) this.#faulted = true;
       if (event.code === EventCode.FINISHED) this.#finishedNs = event.timeNs;
+      // Being limited is daily life of a fast policy: the page, the segment and the trace show it.
+      if (event.code === EventCode.LIMITS) continue;
       const { level, text } = eventText(event, this.#description);
-      this.#log(level, text);
+      if (level === 'alarm' || this.#filter.tells(text, event.timeNs)) this.#log(level, text);
     }
   }
 }

@@ -32,7 +32,7 @@ const SLICES = 3;
 /** The first second of a slice is not counted, for any loop. */
 const SETTLE_S = 1;
 const BUSY =
-  'const parent = process.ppid; const list = []; while (process.ppid === parent) { list.push(new Array(100).fill(Math.random())); if (list.length > 1e4) list.length = 0; }';
+  'const parent = process.ppid; const list = []; for (;;) { list.push(new Array(100).fill(Math.random())); if (list.length > 1e4) { list.length = 0; if (process.ppid !== parent) break; } }';
 
 /**
  * Wake-up lateness of Myelin's control loop, with its driver, its limits and a moving simulated arm, beside bare
