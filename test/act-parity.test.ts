@@ -8,8 +8,8 @@ import { ActionQueue } from '../src/policies/action-queue.ts';
 import type { CheckpointPolicy } from '../src/policies/checkpoint-policy.ts';
 import { actConfigSchema } from '../src/policies/models/act-config.ts';
 import { openPolicy } from '../src/policies/open-policy.ts';
-import { openSafetensors, readTensor } from '../src/policies/safetensors.ts';
-import { elementCount, type TensorToWrite } from '../src/policies/safetensors-writer.ts';
+import { elementCount, openSafetensors, readTensor } from '../src/policies/safetensors.ts';
+import type { TensorToWrite } from '../src/policies/safetensors-writer.ts';
 import { writeSeededWeights } from '../src/policies/seeded-checkpoint.ts';
 import { seededPicture, streamOf, uniformAt } from '../src/policies/seeded-tensor.ts';
 

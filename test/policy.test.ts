@@ -12,12 +12,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CameraFrame, Observation } from '../src/core/observation.ts';
 import { Graph } from '../src/policies/onnx/graph.ts';
+import { linear } from '../src/policies/onnx/linear.ts';
 import { Session } from '../src/policies/onnx/session.ts';
+import { FileTensors, Weights } from '../src/policies/onnx/weights.ts';
 import { openPolicy } from '../src/policies/open-policy.ts';
 import { openSafetensors } from '../src/policies/safetensors.ts';
 import { actConfig, createSeededCheckpoint } from '../src/policies/seeded-checkpoint.ts';
@@ -207,6 +209,41 @@ describe("a model's thread", () => {
     expect([...(second.outputs.y?.data ?? [])]).toEqual([4, 8]);
     await expect(session.run('double', { x: { kept: 'nothing' } })).rejects.toThrow('nothing is kept');
     await session.close();
+  });
+});
+
+describe('weights in a safetensors file', () => {
+  it('are used where they lie, in float32, half or brain float, at any offset', async () => {
+    const file = join(root, 'halves.safetensors');
+    const header = JSON.stringify({
+      odd: { dtype: 'U8', shape: [1], data_offsets: [0, 1] },
+      'head.weight': { dtype: 'BF16', shape: [2, 2], data_offsets: [1, 9] },
+      'head.bias': { dtype: 'F16', shape: [2], data_offsets: [9, 13] },
+    });
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    // [[1, 2], [-1, 0.5]] in bfloat16, [0.5, 1] in float16.
+    const data = Uint16Array.of(0x3f80, 0x4000, 0xbf80, 0x3f00, 0x3800, 0x3c00);
+    writeFileSync(
+      file,
+      Buffer.concat([length, Buffer.from(header), Uint8Array.of(9), Buffer.from(data.buffer)]),
+    );
+    const tensors = await openSafetensors(file);
+    const source = new FileTensors(tensors);
+    const graph = new Graph('head');
+    const x = graph.input('x', [1, 2]);
+    graph.output('y', linear(new Weights(graph, source).part('head'), x, 2, 2), [1, 2]);
+    const session = await Session.open({
+      stages: [{ name: 'head', model: graph.toBytes() }],
+      folder: dirname(tensors.path),
+    });
+    const input = { shape: [1, 2], data: Float32Array.of(3, 4) };
+    const { outputs } = await session.run('head', { x: input }, { fetch: ['y'] });
+    expect([...(outputs.y?.data ?? [])]).toEqual([11.5, 0]);
+    await session.close();
+    expect([...source.used]).toEqual(['head.weight', 'head.bias']);
+    expect(() => source.find('head.weight', [2, 3])).toThrow('expected [2, 3], found [2, 2]');
+    expect(() => source.find('tail.weight', [1])).toThrow('Tensor "tail.weight"');
   });
 });
 

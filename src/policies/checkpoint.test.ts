@@ -8,7 +8,8 @@ import { inspectCheckpoint } from './checkpoint.ts';
 import { openPipelines, readCheckpointFolder } from './checkpoint-folder.ts';
 import { actTrainingTensors } from './models/act.ts';
 import { type ActConfig, actInterface } from './models/act-config.ts';
-import { elementCount, writeSafetensors } from './safetensors-writer.ts';
+import { elementCount } from './safetensors.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
 import { actConfig, actTensors, createSeededCheckpoint } from './seeded-checkpoint.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'myelin-checkpoint-'));

@@ -2,7 +2,7 @@ import { readCheckpointFolder } from './checkpoint-folder.ts';
 import { actTrainingTensors } from './models/act.ts';
 import { actInterface } from './models/act-config.ts';
 import { isLegacyBuffer } from './processors/legacy.ts';
-import { elementCount } from './safetensors-writer.ts';
+import { elementCount } from './safetensors.ts';
 import { actTensors } from './seeded-checkpoint.ts';
 
 export interface FeatureReport {

@@ -42,7 +42,7 @@ function takePicture(observation: Observation, { camera, width, height }: Camera
     throw mismatch(
       needed,
       `pictures from: ${names}`,
-      'Name cameras as in training, for example --camera-id 0:wrist.',
+      'Name cameras as in training, for example --camera-id wrist=0.',
     );
   }
   checkSize(frame, width, height, needed);

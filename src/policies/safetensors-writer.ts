@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { elementCount } from './safetensors.ts';
 
 /** A float32 tensor about to be written; `values` is called once, when its turn comes, so that few are in memory. */
 export interface TensorToWrite {
@@ -6,9 +7,6 @@ export interface TensorToWrite {
   readonly shape: readonly number[];
   readonly values: () => Float32Array;
 }
-
-export const elementCount = (shape: readonly number[]): number =>
-  shape.reduce((product, extent) => product * extent, 1);
 
 /** Writes a safetensors file of float32 tensors, in the order given. */
 export async function writeSafetensors(path: string, tensors: readonly TensorToWrite[]): Promise<void> {

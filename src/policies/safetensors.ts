@@ -23,6 +23,10 @@ export const TENSOR_BYTES = {
 
 export type TensorType = keyof typeof TENSOR_BYTES;
 
+/** Elements in a tensor of that shape. */
+export const elementCount = (shape: readonly number[]): number =>
+  shape.reduce((product, extent) => product * extent, 1);
+
 /** Where one tensor lies in its file. Offsets are absolute, in bytes. */
 export interface TensorEntry {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { elementCount } from './safetensors-writer.ts';
+import { elementCount } from './safetensors.ts';
 
 /**
  * Weights from a seed: every element is a hash of the seed, the tensor's name and the element's index, so that
