@@ -1,5 +1,8 @@
 import { EventCode, type EventSink } from './event-codes.ts';
 
+/** Lamps for what passes by itself stay on for this long, so that somebody sees them. */
+export const LAMP_NS = 1e9;
+
 /**
  * The error word: bits that come and go. A raised bit stays on for a while after its cause has gone, so that a
  * person or a slow reader sees it; one raised for good stays.
