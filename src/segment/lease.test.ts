@@ -48,6 +48,15 @@ describe('Lease', () => {
     expect(lease.held).toBe(true);
   });
 
+  it('lapses for a holder whose heartbeat lies further ahead than the timeout, so that no future date keeps it', () => {
+    strangerHolds(livingStranger, 9e9);
+    expect([Lease.isHeld(segment, 8.4e9), Lease.isHeld(segment, 8.5e9)]).toEqual([false, true]);
+    expect(Lease.holder(segment, 1e9)).toBeUndefined();
+    using lease = Lease.acquire(segment, 'policy', 1e9);
+    expect(Lease.holder(segment, 1e9)).toEqual({ pid: process.pid, name: 'policy', ageNs: 0 });
+    expect(lease.held).toBe(true);
+  });
+
   it('tells a holder that has lost it, who then changes nothing any more', () => {
     const lease = Lease.acquire(segment, 'slow', 1e9);
     strangerHolds(livingStranger, 3e9);

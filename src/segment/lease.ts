@@ -54,11 +54,15 @@ export class Lease implements Disposable {
     return { pid, name: segment.fields.leaseName, ageNs: nowNs - segment.fields.leaseHeartbeatNs };
   }
 
-  /** Whether somebody holds the lease and gives heartbeats. Allocates nothing; for the control loop. */
+  /**
+   * Whether somebody holds the lease and gives heartbeats. A heartbeat more than the timeout ahead of this clock is
+   * one that never was: it must not keep the lease until its time comes. Allocates nothing; for the control loop.
+   */
   static isHeld(segment: ArmSegment, nowNs: number): boolean {
-    return (
-      Atomics.load(segment.words, OWNER) !== 0 && nowNs - segment.fields.leaseHeartbeatNs < timeoutNs(segment)
-    );
+    if (Atomics.load(segment.words, OWNER) === 0) return false;
+    const ageNs = nowNs - segment.fields.leaseHeartbeatNs;
+    const limitNs = timeoutNs(segment);
+    return ageNs < limitNs && ageNs >= -limitNs;
   }
 
   /** Whether this lease has not been lost to another process. */
