@@ -89,7 +89,7 @@ ARM = {
     "state_sequence": Field(0x1200, "I", 1),
     # Limits that shaped the last command, one bit each (see the control page)
     "limits_hit": Field(0x1204, "I", 1),
-    # Why the arm holds: 0 it does not, 1 no fresh action, 2 watchdog, 3 paused, 4 chunk refused, 5 collision
+    # Why the arm holds: 0 it does not, 1 no fresh action, 2 watchdog, 3 paused, 4 chunk refused, 5 collision, 6 no feedback
     "hold_reason": Field(0x1208, "I", 1),
     # Sequence number of the chunk being executed
     "chunk_sequence_active": Field(0x120C, "I", 1),

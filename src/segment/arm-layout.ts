@@ -104,7 +104,7 @@ export const STATUS_LAYOUT = {
   holdReason: u32(
     STATE + 0x08,
     'control',
-    'Why the arm holds: 0 it does not, 1 no fresh action, 2 watchdog, 3 paused, 4 chunk refused, 5 collision',
+    'Why the arm holds: 0 it does not, 1 no fresh action, 2 watchdog, 3 paused, 4 chunk refused, 5 collision, 6 no feedback',
   ),
   chunkSequenceActive: u32(STATE + 0x0c, 'control', 'Sequence number of the chunk being executed'),
   tickNs: f64(STATE + 0x10, 'control', 'Monotonic time of the tick that wrote this state, ns'),
