@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CollisionModel, segmentDistance } from './collision.ts';
+import { CollisionModel, segmentDistance as distanceInto } from './collision.ts';
 import { sampleArm } from './sample-arms.ts';
 
 const segment = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 6, maxLength: 6 });
@@ -19,6 +19,12 @@ function bruteForce(p: number[], q: number[], steps: number): number {
   }
   return best;
 }
+
+const segmentDistance = (p: ArrayLike<number>, i: number, q: ArrayLike<number>, k: number): number => {
+  const out = new Float64Array(1);
+  distanceInto(Float64Array.from(p), i, Float64Array.from(q), k, out);
+  return out[0]!;
+};
 
 describe('the distance between two segments', () => {
   it('is that of crossing, parallel and touching sticks', () => {

@@ -32,6 +32,7 @@ export class CollisionModel {
   readonly #pairs: Int32Array;
   /** Both ends of every capsule in the base frame, six numbers each. */
   readonly #ends: Float64Array;
+  readonly #distance = new Float64Array(1);
   readonly #nearest: Nearest = { distanceM: Number.POSITIVE_INFINITY, linkA: -1, linkB: -1 };
 
   /** @param restPose a pose known to be free of self-collision, for example home */
@@ -112,8 +113,8 @@ export class CollisionModel {
   }
 
   #gap(i: number, k: number): number {
-    const distance = segmentDistance(this.#ends, i * 6, this.#ends, k * 6);
-    return distance - this.#capsules[i]!.radiusM - this.#capsules[k]!.radiusM;
+    segmentDistance(this.#ends, i * 6, this.#ends, k * 6, this.#distance);
+    return this.#distance[0]! - this.#capsules[i]!.radiusM - this.#capsules[k]!.radiusM;
   }
 
   #comparable(a: number, b: number): boolean {
@@ -140,10 +141,17 @@ export class CollisionModel {
 }
 
 /**
- * Smallest distance between two segments, each six numbers (both ends) at an offset. The closest points of
+ * Smallest distance between two segments, each six numbers (both ends) at an offset, into `out` (a returned
+ * fraction would be boxed, hundreds of times a tick). The closest points of
  * the two infinite lines, clamped to the segments (C. Ericson, Real-Time Collision Detection, section 5.1.9).
  */
-export function segmentDistance(p: ArrayLike<number>, i: number, q: ArrayLike<number>, k: number): number {
+export function segmentDistance(
+  p: Float64Array,
+  i: number,
+  q: Float64Array,
+  k: number,
+  out: Float64Array,
+): void {
   const ux = p[i + 3]! - p[i]!;
   const uy = p[i + 4]! - p[i + 1]!;
   const uz = p[i + 5]! - p[i + 2]!;
@@ -180,7 +188,7 @@ export function segmentDistance(p: ArrayLike<number>, i: number, q: ArrayLike<nu
   const x = wx + s * ux - t * vx;
   const y = wy + s * uy - t * vy;
   const z = wz + s * uz - t * vz;
-  return Math.sqrt(x * x + y * y + z * z);
+  out[0] = Math.sqrt(x * x + y * y + z * z);
 }
 
 const clamp01 = (value: number): number => Math.min(1, Math.max(0, value));

@@ -12,7 +12,7 @@ export function placeLinks(model: KinematicModel, q: ArrayLike<number>): Float64
       composeOrigin(out, link.parent * TRANSFORM, link.originRotation, link.originPosition, at);
     }
     if (link.coordinate < 0) continue;
-    const amount = (q[link.coordinate] ?? 0) * link.ratio;
+    const amount = (q[link.coordinate] ?? 0) * model.ratios[index]!;
     if (link.type === 'revolute') rotate(out, at, link.axis, amount);
     else translate(out, at, link.axis, amount);
   }

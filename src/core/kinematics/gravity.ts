@@ -18,7 +18,7 @@ export function gravityTorque(
   gravity: ArrayLike<number>,
   outNm: Float64Array,
 ): Float64Array {
-  const { links, carried } = model;
+  const { links, carried, massesKg, ratios } = model;
   const m = placeLinks(model, q);
   const gx = gravity[0]!;
   const gy = gravity[1]!;
@@ -30,12 +30,13 @@ export function gravityTorque(
     const at = index * TRANSFORM;
     const own = index * 4;
     const c = link.centerOfMass;
+    const massKg = massesKg[index]!;
     for (let row = 0; row < 3; row++) {
       const r = at + row * 3;
       const center = m[r]! * c[0]! + m[r + 1]! * c[1]! + m[r + 2]! * c[2]! + m[at + 9 + row]!;
-      carried[own + 1 + row]! += link.massKg * center;
+      carried[own + 1 + row]! += massKg * center;
     }
-    carried[own]! += link.massKg;
+    carried[own]! += massKg;
     if (link.parent >= 0) {
       for (let i = 0; i < 4; i++) carried[link.parent * 4 + i]! += carried[own + i]!;
     }
@@ -54,7 +55,7 @@ export function gravityTorque(
     } else {
       load = mass * (ax * gx + ay * gy + az * gz);
     }
-    outNm[link.coordinate]! -= link.ratio * load;
+    outNm[link.coordinate]! -= ratios[index]! * load;
   }
   return outNm;
 }

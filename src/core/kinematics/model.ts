@@ -60,6 +60,9 @@ export class KinematicModel {
   readonly placements: Float64Array;
   /** Scratch: mass (1) and first moment (3) of everything each link carries. */
   readonly carried: Float64Array;
+  /** `massKg` and `ratio` of every link once more: read from objects of unlike shapes, numbers are boxed each time. */
+  readonly massesKg: Float64Array;
+  readonly ratios: Float64Array;
   /** The moving links that carry the tip, base first, one per arm joint. */
   readonly chain: Int32Array;
 
@@ -83,6 +86,8 @@ export class KinematicModel {
     this.armDof = chain.length;
     this.jointNames = chain.map((index) => links[index]!.joint);
     this.dof = Math.max(this.armDof, ...links.map((link) => link.coordinate + 1));
+    this.massesKg = Float64Array.from(links, (link) => link.massKg);
+    this.ratios = Float64Array.from(links, (link) => link.ratio);
     this.placements = new Float64Array(links.length * TRANSFORM);
     this.carried = new Float64Array(links.length * 4);
   }

@@ -107,7 +107,8 @@ export class JerkLimiter {
   /** {@link proposeBrake} for one joint; what was proposed for the others stays. */
   proposeJointBrake(i: number): void {
     this.#load(i, 0, 0);
-    this.#take(i, this.#brakeJerk());
+    this.#brakeJerk();
+    this.#take(i);
   }
 
   /** How long braking from the proposed state takes at most, s. */
@@ -171,7 +172,7 @@ export class JerkLimiter {
     if (speed !== targetVelocity && bits === 0) bits = MotionBit.VELOCITY;
     this.#load(i, goal, speed);
     bits |= this.#chooseJerk();
-    this.#take(i, this.#joint[CHOSEN]!);
+    this.#take(i);
     return bits;
   }
 
@@ -209,22 +210,34 @@ export class JerkLimiter {
     const most = joint[JHI]!;
     joint[UP_BIT] = most < joint[JMAX]! ? MotionBit.ACCELERATION : MotionBit.JERK;
     joint[DOWN_BIT] = least > -joint[JMAX]! ? MotionBit.ACCELERATION : MotionBit.JERK;
-    if (this.#side(Bound.VELOCITY_UP, joint[JHI]!) > 0) {
-      joint[JHI] = this.#solve(Bound.VELOCITY_UP, least, joint[JHI]!);
-      joint[UP_BIT] = MotionBit.VELOCITY;
-    }
-    if (this.#side(Bound.HIGHEST, joint[JHI]!) > 0) {
-      joint[JHI] = this.#solve(Bound.HIGHEST, least, joint[JHI]!);
-      joint[UP_BIT] = MotionBit.POSITION;
-    }
-    if (this.#side(Bound.VELOCITY_DOWN, joint[JLO]!) < 0) {
-      joint[JLO] = this.#solve(Bound.VELOCITY_DOWN, joint[JLO]!, most);
-      joint[DOWN_BIT] = MotionBit.VELOCITY;
-    }
-    if (this.#side(Bound.LOWEST, joint[JLO]!) < 0) {
-      joint[JLO] = this.#solve(Bound.LOWEST, joint[JLO]!, most);
-      joint[DOWN_BIT] = MotionBit.POSITION;
-    }
+    joint[FROM] = least;
+    if (this.#lowerTop(Bound.VELOCITY_UP)) joint[UP_BIT] = MotionBit.VELOCITY;
+    if (this.#lowerTop(Bound.HIGHEST)) joint[UP_BIT] = MotionBit.POSITION;
+    joint[TO] = most;
+    if (this.#raiseBottom(Bound.VELOCITY_DOWN)) joint[DOWN_BIT] = MotionBit.VELOCITY;
+    if (this.#raiseBottom(Bound.LOWEST)) joint[DOWN_BIT] = MotionBit.POSITION;
+  }
+
+  /** Lowers the largest allowed jerk to what a bound bears, seen from FROM. Whether it had to. */
+  #lowerTop(bound: BoundCode): boolean {
+    const joint = this.#joint;
+    joint[TRIED] = joint[JHI]!;
+    if (this.#side(bound) <= 0) return false;
+    joint[TO] = joint[JHI]!;
+    this.#solve(bound);
+    joint[JHI] = joint[SOLVED]!;
+    return true;
+  }
+
+  /** Raises the least allowed jerk to what a bound bears, seen from TO. Whether it had to. */
+  #raiseBottom(bound: BoundCode): boolean {
+    const joint = this.#joint;
+    joint[TRIED] = joint[JLO]!;
+    if (this.#side(bound) >= 0) return false;
+    joint[FROM] = joint[JLO]!;
+    this.#solve(bound);
+    joint[JLO] = joint[SOLVED]!;
+    return true;
   }
 
   /** Jerk towards the target. Leaves it in CHOSEN, returns what shaped it. */
@@ -235,36 +248,45 @@ export class JerkLimiter {
     const hi = joint[JHI]!;
     const upBit = joint[UP_BIT]!;
     const downBit = joint[DOWN_BIT]!;
-    const exact = this.#deadbeatJerk();
-    let wanted = exact;
+    this.#deadbeat();
+    const exact = joint[SOLVED]!;
     let bits = 0;
     if (Number.isNaN(exact)) {
-      if (this.#side(Bound.TARGET, hi) <= 0) {
-        wanted = hi;
-        bits = upBit;
-      } else if (this.#side(Bound.TARGET, lo) >= 0) {
-        wanted = lo;
-        bits = downBit;
-      } else {
-        wanted = this.#solve(Bound.TARGET, lo, hi);
-      }
+      const side = this.#approach(Bound.TARGET, lo, hi);
+      bits = side > 0 ? upBit : side < 0 ? downBit : 0;
     } else if (exact > hi) bits = upBit;
     else if (exact < lo) bits = downBit;
-    joint[CHOSEN] = Math.min(Math.max(wanted, lo), hi);
+    joint[CHOSEN] = Math.min(Math.max(joint[SOLVED]!, lo), hi);
     return bits;
+  }
+
+  /** Leaves the jerk in [lo, hi] that meets a bound best in SOLVED. 1 when that is `hi`, -1 when it is `lo`. */
+  #approach(bound: BoundCode, lo: number, hi: number): number {
+    const joint = this.#joint;
+    joint[FROM] = lo;
+    joint[TO] = hi;
+    joint[TRIED] = hi;
+    joint[SOLVED] = hi;
+    if (this.#side(bound) <= 0) return 1;
+    joint[TRIED] = lo;
+    joint[SOLVED] = lo;
+    if (this.#side(bound) >= 0) return -1;
+    this.#solve(bound);
+    return 0;
   }
 
   /**
    * First of the three jerks that put the joint exactly on the target, at the target's velocity, three steps from
-   * now; NaN when that takes more jerk than there is. This ends every motion, without ripple.
+   * now, in SOLVED; NaN when that takes more jerk than there is. This ends every motion, without ripple.
    */
-  #deadbeatJerk(): number {
+  #deadbeat(): void {
     const joint = this.#joint;
     const dt = this.#dt;
     const a = joint[ACC]!;
     const w = joint[V]! - joint[TARGET_V]!;
     const e = joint[P]! - (joint[TARGET]! - joint[TARGET_V]! * dt);
-    if (a === 0 && w === 0 && Math.abs(e) < NOWHERE) return 0;
+    joint[SOLVED] = 0;
+    if (a === 0 && w === 0 && Math.abs(e) < NOWHERE) return;
     const s0 = -a / dt;
     const s1 = -(w + 3 * dt * a) / (dt * dt);
     const s2 = -(e + 3 * dt * w + 4.5 * dt * dt * a) / (dt * dt * dt);
@@ -272,31 +294,32 @@ export class JerkLimiter {
     const j2 = s1 - s0 / 2 - 2 * j1;
     const j3 = s0 - j1 - j2;
     const most = joint[JMAX]!;
-    return Math.abs(j1) <= most && Math.abs(j2) <= most && Math.abs(j3) <= most ? j1 : Number.NaN;
+    const possible = Math.abs(j1) <= most && Math.abs(j2) <= most && Math.abs(j3) <= most;
+    joint[SOLVED] = possible ? j1 : Number.NaN;
   }
 
-  /** Jerk that brings the joint to rest soonest; keeps to the planned limits, so that it ends where `stop` says. */
-  #brakeJerk(): number {
+  /** Leaves in CHOSEN the jerk that brings the joint to rest soonest; keeps to the planned limits, so that it ends where `stop` says. */
+  #brakeJerk(): void {
     const joint = this.#joint;
     const dt = this.#dt;
     const a = joint[ACC]!;
     const deepest = Math.max(joint[APLAN]!, Math.abs(a));
     const lo = Math.max(-joint[JPLAN]!, (-deepest - a) / dt);
     const hi = Math.min(joint[JPLAN]!, (deepest - a) / dt);
-    let wanted: number;
-    if (this.#side(Bound.REST, lo) >= 0) wanted = lo;
-    else if (this.#side(Bound.REST, hi) <= 0) wanted = hi;
-    else wanted = this.#solve(Bound.REST, lo, hi);
+    this.#approach(Bound.REST, lo, hi);
+    const wanted = joint[SOLVED]!;
     this.#narrow();
-    return Math.min(Math.max(wanted, joint[JLO]!), joint[JHI]!);
+    joint[CHOSEN] = Math.min(Math.max(wanted, joint[JLO]!), joint[JHI]!);
   }
 
   /**
-   * Whether the state after a step with jerk `j` lies above (1), on (0) or below (-1) a bound; never falls as `j`
-   * grows. A small whole number, because a fraction that a function returns is boxed anew each time.
+   * Whether the state after a step with the tried jerk lies above (1), on (0) or below (-1) a bound; never falls as
+   * the jerk grows. The jerk comes in TRIED and the answer is a small whole number, because a fraction that goes
+   * into or out of a function is boxed anew each time.
    */
-  #side(bound: BoundCode, j: number): number {
+  #side(bound: BoundCode): number {
     const joint = this.#joint;
+    const j = joint[TRIED]!;
     const J = joint[JPLAN]!;
     const A = joint[APLAN]!;
     const dt = this.#dt;
@@ -305,42 +328,42 @@ export class JerkLimiter {
     const a = a0 + j * dt;
     const v = v0 + dt * (a0 + (j * dt) / 2);
     const p = joint[P]! + dt * (v0 + dt * (a0 / 2 + (j * dt) / 6));
-    let excess = 0;
-    switch (bound) {
-      case Bound.VELOCITY_UP:
-        excess = v + Math.max(0, velocityToCome(a, J * dt, dt)) - joint[VMAX]!;
-        break;
-      case Bound.VELOCITY_DOWN:
-        excess = v + Math.min(0, velocityToCome(a, J * dt, dt)) + joint[VMAX]!;
-        break;
-      case Bound.HIGHEST:
-        excess = highestPosition(p, v, a, A, J) - joint[HIGH]!;
-        break;
-      case Bound.LOWEST:
-        excess = lowestPosition(p, v, a, A, J) - joint[LOW]!;
-        break;
-      case Bound.TARGET:
-        excess = stopPosition(p, v - joint[TARGET_V]!, a, A, J) - joint[TARGET]!;
-        break;
-      case Bound.REST:
-        excess = v + velocityToCome(a, J * dt, dt);
-        break;
+    let excess: number;
+    if (bound === Bound.TARGET) {
+      excess = stopPosition(p, v - joint[TARGET_V]!, a, A, J) - joint[TARGET]!;
+    } else if (bound === Bound.HIGHEST || bound === Bound.LOWEST) {
+      const sign = bound === Bound.HIGHEST ? 1 : -1;
+      const edge = sign > 0 ? joint[HIGH]! : joint[LOW]!;
+      excess = sign * highestPosition(sign * p, sign * v, sign * a, A, J) - edge;
+    } else {
+      const gain = velocityToCome(a, J * dt, dt);
+      if (bound === Bound.VELOCITY_UP) excess = v + Math.max(0, gain) - joint[VMAX]!;
+      else if (bound === Bound.VELOCITY_DOWN) excess = v + Math.min(0, gain) + joint[VMAX]!;
+      else excess = v + gain;
     }
     return excess > 0 ? 1 : excess < 0 ? -1 : 0;
   }
 
-  /** The jerk in [lo, hi] at which the excess passes through zero: the end on the safe side of it. */
-  #solve(bound: BoundCode, lo: number, hi: number): number {
-    const fromBelow = bound !== Bound.VELOCITY_DOWN && bound !== Bound.LOWEST;
+  /**
+   * Looks between FROM and TO for the jerk at which the excess passes through zero, and leaves it in SOLVED: the end
+   * on the safe side of it.
+   */
+  #solve(bound: BoundCode): void {
+    const joint = this.#joint;
+    let lo = joint[FROM]!;
+    let hi = joint[TO]!;
     for (let i = 0; i < BISECTIONS; i++) {
       const middle = (lo + hi) / 2;
-      if (this.#side(bound, middle) > 0) hi = middle;
+      joint[TRIED] = middle;
+      if (this.#side(bound) > 0) hi = middle;
       else lo = middle;
     }
-    return fromBelow ? lo : hi;
+    joint[SOLVED] = bound === Bound.VELOCITY_DOWN || bound === Bound.LOWEST ? hi : lo;
   }
 
-  #take(i: number, j: number): void {
+  /** Works out the proposed state from the CHOSEN jerk. */
+  #take(i: number): void {
+    const j = this.#joint[CHOSEN]!;
     const dt = this.#dt;
     const { next } = this;
     const joint = this.#joint;
@@ -409,4 +432,9 @@ const JHI = 13;
 const CHOSEN = 14;
 const UP_BIT = 15;
 const DOWN_BIT = 16;
-const NUMBERS = 17;
+/** Range of jerks to look in, the one tried now, and the one found. */
+const FROM = 17;
+const TO = 18;
+const TRIED = 19;
+const SOLVED = 20;
+const NUMBERS = 21;

@@ -7,8 +7,8 @@
 /** Position at which braking ends. Derived by integrating the three phases; times from v(end) = a(end) = 0. */
 export function stopPosition(p: number, v: number, a: number, A: number, J: number): number {
   // The velocity that would remain if the acceleration alone were taken away says which way to brake.
-  if (v + (a * Math.abs(a)) / (2 * J) < 0) return -stopForward(-p, -v, -a, A, J);
-  return stopForward(p, v, a, A, J);
+  const sign = v + (a * Math.abs(a)) / (2 * J) < 0 ? -1 : 1;
+  return sign * stopForward(sign * p, sign * v, sign * a, A, J);
 }
 
 /** The furthest position upwards on the way to rest; `p` itself when nothing carries it further. */
@@ -35,8 +35,23 @@ export function velocityToCome(a: number, stepA: number, dt: number): number {
   return a < 0 ? -gained : gained;
 }
 
-const stopForward = (p: number, v: number, a: number, A: number, J: number): number =>
-  forward(p, v, a, A, J, Number.POSITIVE_INFINITY);
+/** The end of {@link forward}, on its own and short because it is asked for hundreds of times a tick. */
+function stopForward(p: number, v: number, a: number, A: number, J: number): number {
+  let peak = Math.sqrt(Math.max(0, J * v + (a * a) / 2));
+  let held = 0;
+  const most = Math.max(A, -a);
+  if (peak > most) {
+    peak = most;
+    held = (v + (a * a) / (2 * J) - (peak * peak) / J) / peak;
+  }
+  const t1 = (a + peak) / J;
+  const v1 = v + t1 * (a - (J * t1) / 2);
+  const p1 = p + t1 * (v + t1 * (a / 2 - (J * t1) / 6));
+  const v2 = v1 - peak * held;
+  const p2 = p1 + held * (v1 - (peak * held) / 2);
+  const t3 = peak / J;
+  return p2 + t3 * (v2 - t3 * (peak / 2 - (J * t3) / 6));
+}
 
 /** Position `t` seconds into braking; the end of it for any later time. */
 export function brakingPosition(p: number, v: number, a: number, A: number, J: number, t: number): number {
