@@ -6,7 +6,7 @@ import { ControlState } from '../core/control-state.ts';
 import { MyelinError } from '../core/errors.ts';
 import type { CameraBinding } from '../inference/camera-set.ts';
 import { InferenceNode } from '../inference/inference-node.ts';
-import { keyAction } from '../inference/keys.ts';
+import { type KeyAction, keyActions } from '../inference/keys.ts';
 import { panelLine, panelLines } from '../inference/panel.ts';
 import { systemClock } from '../platform/clock.ts';
 import { distEntry } from '../platform/entry.ts';
@@ -245,13 +245,16 @@ class Session {
     process.stdin.setRawMode(true);
     process.stdin.setEncoding('utf8');
     process.stdin.on('data', (input: string) => {
-      const action = keyAction(input);
-      if (action === 'toggle') node.toggle();
-      if (action === 'reset') node.request('RESET');
-      if (action === 'stop') node.request('STOP');
-      if (action === 'stop' || action === 'quit') this.quit();
+      for (const action of keyActions(input)) this.#press(action, node);
     });
     process.stdin.resume();
+  }
+
+  #press(action: KeyAction, node: InferenceNode): void {
+    if (action === 'toggle') node.toggle();
+    if (action === 'reset') node.request('RESET');
+    if (action === 'stop') node.request('STOP');
+    if (action === 'stop' || action === 'quit') this.quit();
   }
 
   #draw(policy: string, node: InferenceNode): void {

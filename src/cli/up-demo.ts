@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { ControlState, Request, stateName } from '../core/control-state.ts';
-import { type KeyAction, keyAction } from '../inference/keys.ts';
+import { type KeyAction, keyActions } from '../inference/keys.ts';
 import { distEntry } from '../platform/entry.ts';
 import { ManagedProcess } from '../platform/supervisor.ts';
 import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../segment/arm-segment.ts';
@@ -41,8 +41,7 @@ export async function runDemo(options: UpOptions): Promise<number> {
   const input = process.stdin.isTTY === true ? process.stdin : undefined;
   input?.setRawMode(true);
   input?.setEncoding('utf8').on('data', (text: string) => {
-    const action = keyAction(text);
-    if (action !== undefined) demo.key(action);
+    for (const action of keyActions(text)) demo.key(action);
   });
   try {
     return await demo.run();

@@ -1,24 +1,23 @@
 /** What a key asks for. */
 export type KeyAction = 'toggle' | 'reset' | 'quit' | 'stop';
 
+const ACTIONS: Readonly<Record<string, KeyAction>> = {
+  ' ': 'toggle',
+  r: 'reset',
+  R: 'reset',
+  q: 'quit',
+  Q: 'quit',
+  '\u0003': 'quit',
+  '\u001b': 'stop',
+};
+
+/** Cursor and function keys begin with ESC too; everything else is one character. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal sends control characters
+const KEYS = /\u001b\[[\d;]*[A-Za-z~]|\u001bO[A-Za-z]|[\s\S]/g;
+
 /**
- * The keys: Space starts or pauses, R resets, Q (and Ctrl-C) quits safely, Esc stops the arm and quits. A lone ESC
- * byte is the Escape key; one followed by more is a cursor or function key, which means nothing here.
+ * The keys: Space starts or pauses, R resets, Q (and Ctrl-C) quits safely, Esc stops the arm and quits. A terminal may
+ * deliver several keys in one piece; none is lost. Keys that mean nothing here are left out.
  */
-export function keyAction(input: string): KeyAction | undefined {
-  switch (input) {
-    case ' ':
-      return 'toggle';
-    case 'r':
-    case 'R':
-      return 'reset';
-    case 'q':
-    case 'Q':
-    case '\u0003':
-      return 'quit';
-    case '\u001b':
-      return 'stop';
-    default:
-      return undefined;
-  }
-}
+export const keyActions = (input: string): KeyAction[] =>
+  (input.match(KEYS) ?? []).flatMap((key) => ACTIONS[key] ?? []);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ControlState, ErrorBit } from '../core/control-state.ts';
 import type { InferenceStatus } from './inference-node.ts';
-import { keyAction } from './keys.ts';
+import { keyActions } from './keys.ts';
 import { panelLine, panelLines } from './panel.ts';
 
 const status: InferenceStatus = {
@@ -49,15 +49,20 @@ describe('the terminal panel', () => {
 
 describe('keys', () => {
   it.each([
-    [' ', 'toggle'],
-    ['r', 'reset'],
-    ['R', 'reset'],
-    ['q', 'quit'],
-    ['\u0003', 'quit'],
-    ['\u001b', 'stop'],
-    ['\u001b[A', undefined],
-    ['x', undefined],
-  ])('%j means %s', (input, action) => {
-    expect(keyAction(input)).toBe(action);
+    [' ', ['toggle']],
+    ['r', ['reset']],
+    ['R', ['reset']],
+    ['q', ['quit']],
+    ['\u0003', ['quit']],
+    ['\u001b', ['stop']],
+    ['\u001b[A', []],
+    ['\u001b[15~', []],
+    ['x', []],
+    ['\u001b[Aq', ['quit']],
+    ['  r', ['toggle', 'toggle', 'reset']],
+    ['x\u001b', ['stop']],
+    ['\u001bq', ['stop', 'quit']],
+  ])('%j means %j', (input, actions) => {
+    expect(keyActions(input)).toEqual(actions);
   });
 });
