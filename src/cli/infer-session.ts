@@ -48,13 +48,13 @@ interface ArmFacts {
 export async function runInference(options: InferOptions): Promise<number> {
   const session = new Session(options);
   const quit = () => session.quit();
-  process.on('SIGINT', quit);
-  process.on('SIGTERM', quit);
+  // Closing the terminal window is a way to quit too.
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, quit);
   try {
     return await session.run();
   } finally {
-    process.off('SIGINT', quit);
-    process.off('SIGTERM', quit);
+    for (const signal of signals) process.off(signal, quit);
   }
 }
 
@@ -247,6 +247,7 @@ class Session {
     process.stdin.on('data', (input: string) => {
       for (const action of keyActions(input)) this.#press(action, node);
     });
+    for (const gone of ['end', 'error']) process.stdin.on(gone, () => this.quit());
     process.stdin.resume();
   }
 

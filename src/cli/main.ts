@@ -15,6 +15,7 @@ import { worldCommand } from './world.ts';
 const program = new Command('myelin')
   .description('A safe, fast runtime between robot-learning policies and robot arms')
   .version('0.1.0')
+  .enablePositionalOptions()
   .showHelpAfterError('(add --help for the options and examples)')
   .exitOverride()
   .addHelpText(

@@ -36,8 +36,8 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 export async function runDemo(options: UpOptions): Promise<number> {
   const demo = new Demo(options);
   const ask = () => void demo.close();
-  process.on('SIGINT', ask);
-  process.on('SIGTERM', ask);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, ask);
   const input = process.stdin.isTTY === true ? process.stdin : undefined;
   input?.setRawMode(true);
   input?.setEncoding('utf8').on('data', (text: string) => {
@@ -48,8 +48,7 @@ export async function runDemo(options: UpOptions): Promise<number> {
   } finally {
     input?.setRawMode(false);
     input?.pause();
-    process.off('SIGINT', ask);
-    process.off('SIGTERM', ask);
+    for (const signal of signals) process.off(signal, ask);
   }
 }
 
