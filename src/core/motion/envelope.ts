@@ -27,7 +27,7 @@ const NEAR = 0.02;
  * Keeps the arm out of the table and out of itself. Its invariant: from where the arm is, braking ends free. A step
  * is permitted if braking from its end is free too; if not, the caller brakes, which is known to be free, and lets
  * those joints go on that may: one that would leave the obstacle is not held by one that would enter it.
- * An arm that is in violation already may only move where its clearance does not shrink. Allocates nothing.
+ * An arm that is in violation already may only move where its clearance does not shrink. Makes no objects.
  */
 export class Envelope {
   readonly #shape: Shape;

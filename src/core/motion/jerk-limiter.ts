@@ -37,7 +37,7 @@ type BoundCode = (typeof Bound)[keyof typeof Bound];
  * because every state can still brake before its edge, and a target at rest is reached without overshoot.
  *
  * `propose` or `proposeBrake` work out the next step, `accept` takes it: in between the caller may look at where
- * braking from there would end (`next.stop`) and decide otherwise. Allocates nothing.
+ * braking from there would end (`next.stop`) and decide otherwise. Makes no objects; V8 may box a few numbers.
  *
  * A joint that starts outside its range moves back in and never further out.
  */
