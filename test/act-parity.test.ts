@@ -1,24 +1,20 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { CameraFrame, Observation } from '../src/core/observation.ts';
+import type { Observation } from '../src/core/observation.ts';
 import { ActionQueue } from '../src/policies/action-queue.ts';
 import type { CheckpointPolicy } from '../src/policies/checkpoint-policy.ts';
-import { actConfigSchema } from '../src/policies/models/act-config.ts';
 import { openPolicy } from '../src/policies/open-policy.ts';
-import { elementCount, openSafetensors, readTensor } from '../src/policies/safetensors.ts';
-import type { TensorToWrite } from '../src/policies/safetensors-writer.ts';
-import { writeSeededWeights } from '../src/policies/seeded-checkpoint.ts';
-import { seededPicture, streamOf, uniformAt } from '../src/policies/seeded-tensor.ts';
+import { largestDifference, seededCheckpoint, seededFrame, seededVector } from './support/parity.ts';
 
 /**
  * The fixtures hold what LeRobot's own code answered for these weights and pictures (tools/parity/make_act.py).
  * Demanded is 1e-4; what is measured is about 1e-6.
  */
 const TOLERANCE = 1e-5;
-const FIXTURES = fileURLToPath(new URL('../tools/parity/fixtures', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('../tools/parity/fixtures/act', import.meta.url));
 
 interface Reference {
   readonly seed: number;
@@ -30,12 +26,6 @@ interface Reference {
 const root = mkdtempSync(join(tmpdir(), 'myelin-parity-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-function picture(seed: number, feature: string, step: number, width: number, height: number): CameraFrame {
-  const name = feature.replace('observation.images.', '');
-  const rgb = seededPicture(seed, `${feature}@${step}`, width, height);
-  return { name, width, height, rgb, capturedNs: 0, sequence: step };
-}
-
 function observe(
   seed: number,
   policy: CheckpointPolicy,
@@ -43,10 +33,7 @@ function observe(
   timestep: number,
 ): Observation {
   const old = Object.fromEntries(Object.entries(reference.rename).map(([from, to]) => [to, from]));
-  const vector = (feature: string, length: number) => {
-    const stream = streamOf(seed, `${feature}@${timestep}`);
-    return Float64Array.from({ length }, (_, i) => uniformAt(stream, i));
-  };
+  const vector = (feature: string, length: number) => seededVector(seed, `${feature}@${timestep}`, length);
   const need = (suffix: string) => policy.model.vectors.find(({ feature }) => feature.endsWith(suffix));
   const environment = need('environment_state');
   const objects = new Map<string, Float64Array>();
@@ -54,8 +41,8 @@ function observe(
     const values = vector(environment.feature, environment.length);
     for (let i = 0; i < values.length; i += 7) objects.set(`cube ${i / 7}`, values.slice(i, i + 7));
   }
-  const frames = policy.model.pictures.map(({ feature, width, height }) =>
-    picture(seed, old[feature] ?? feature, timestep, width, height),
+  const frames = policy.model.pictures.map((picture) =>
+    seededFrame(seed, picture, timestep, old[picture.feature]),
   );
   return {
     timestep,
@@ -68,37 +55,12 @@ function observe(
   };
 }
 
-/** What is in the fixture, and the weights made again. */
-async function checkpoint(name: string, seed: number): Promise<string> {
-  const folder = join(root, name);
-  cpSync(join(FIXTURES, name), folder, { recursive: true });
-  const config = actConfigSchema.parse(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')));
-  await writeSeededWeights(join(folder, 'model.safetensors'), config, seed, await legacyBuffers(folder));
-  return folder;
-}
-
-async function legacyBuffers(folder: string): Promise<TensorToWrite[]> {
-  if (!readdirSync(folder).includes('buffers.safetensors')) return [];
-  const file = await openSafetensors(join(folder, 'buffers.safetensors'));
-  const tensors = [...file.tensors.values()].map(async (tensor) => {
-    const values = Float32Array.from(await readTensor(file, tensor));
-    expect(values.length).toBe(elementCount(tensor.shape));
-    return { name: tensor.name, shape: tensor.shape, values: () => values };
-  });
-  return Promise.all(tensors);
-}
-
-const largestDifference = (found: ArrayLike<number>, expected: readonly number[]): number => {
-  expect(found.length).toBe(expected.length);
-  return expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (found[i] ?? Number.NaN))), 0);
-};
-
 describe('ACT beside the code that trained it', () => {
   for (const name of readdirSync(FIXTURES)) {
     it(`answers the same actions: ${name}`, async () => {
       const reference: Reference = JSON.parse(readFileSync(join(FIXTURES, name, 'reference.json'), 'utf8'));
       const { seed } = reference;
-      const policy = await openPolicy(await checkpoint(name, seed));
+      const policy = await openPolicy(await seededCheckpoint(join(FIXTURES, name), join(root, name), seed));
       try {
         const chunk = await policy.infer(observe(seed, policy, reference, 0));
         expect(chunk.rows).toBe(reference.chunk.length);

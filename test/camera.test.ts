@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CameraFrame } from '../src/core/observation.ts';
 import { monotonicNs } from '../src/platform/clock.ts';
@@ -153,10 +154,26 @@ describe('camera process', () => {
       await endsCleanly(filming, name);
     });
 
+    it('decodes motion JPEG', async () => {
+      const jpeg = join(folder, 'frame.jpg');
+      await sharp({ create: { width: 64, height: 48, channels: 3, background: { r: 200, g: 100, b: 50 } } })
+        .jpeg({ quality: 95 })
+        .toFile(jpeg);
+      const name = uniqueName('test_mjpg');
+      const filming = fake(name, { FAKE_FORMAT: 'MJPG', FAKE_JPEG: jpeg });
+      await filming.says(/64x48 MJPG/);
+      using reader = CameraReader.open(name);
+      for (const { rgb } of await watch(reader, 6)) {
+        for (const [channel, value] of [200, 100, 50].entries())
+          expect(Math.abs(rgb[3 * 700 + channel]! - value)).toBeLessThanOrEqual(4);
+      }
+      await endsCleanly(filming, name);
+    });
+
     it('refuses a camera that gives only formats it cannot read', async () => {
-      const filming = fake(uniqueName('test_mjpg'), { FAKE_FORMAT: 'MJPG' });
+      const filming = fake(uniqueName('test_h264'), { FAKE_FORMAT: 'H264' });
       expect(await filming.exited).toBe(1);
-      expect(filming.output()).toMatch(/it offers MJPG and not RGB3 or YUYV/);
+      expect(filming.output()).toMatch(/it offers H264 and not RGB3 or YUYV or MJPG/);
     });
   });
 });

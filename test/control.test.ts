@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Trace } from '../src/control/trace-reader.ts';
 import { bitNames, ControlState, ErrorBit, Request } from '../src/core/control-state.ts';
+import { monotonicNs, systemClock } from '../src/platform/clock.ts';
 import { distEntry } from '../src/platform/entry.ts';
 import { isAlive } from '../src/platform/process.ts';
 import { ArmSegment, createArmSnapshot } from '../src/segment/arm-segment.ts';
+import { ChunkWriter } from '../src/segment/chunk-exchange.ts';
+import { Lease } from '../src/segment/lease.ts';
 import { WorldClient } from '../src/world/world-client.ts';
 import { myelin, type Started, sharedMemoryWith, start, uniqueName, until } from './support/processes.ts';
 
@@ -68,6 +71,15 @@ const withArm = async (run: (arm: Running) => Promise<void>, args: readonly stri
 const expectNothingLeft = async ({ name, loopPid }: Running): Promise<void> => {
   await until('the loop is gone', () => !isAlive(loopPid));
   expect(sharedMemoryWith(name).filter((file) => file === name)).toEqual([]);
+};
+
+/** Looks for the segment without a pause, as the fastest commander would. */
+const openAtOnce = (name: string): ArmSegment => {
+  const deadline = performance.now() + 20_000;
+  while (performance.now() < deadline) {
+    if (existsSync(`/dev/shm/${name}`)) return ArmSegment.open(name);
+  }
+  throw new Error('the segment never appeared');
 };
 
 const errorsOf = (segment: ArmSegment): string[] => bitNames(ErrorBit, segment.fields.errors);
@@ -210,6 +222,43 @@ describe('the control process', () => {
     expect(await second.control.exited).toBe(0);
     await expectNothingLeft(second);
     second.segment.close();
+  });
+
+  it('hears a commander that comes in the moment the segment appears, and has a pose for it', async () => {
+    const name = uniqueName('control');
+    await startWorld(name);
+    // What is used below is loaded and warm by then.
+    using rehearsed = ArmSegment.createHidden(name, { dof: 7, model: 'X5', interfaceName: 'none' });
+    Lease.acquire(rehearsed, 'early', monotonicNs());
+    const control = myelin([
+      'control',
+      ...['--interface', `world:${name}`, '--segment', name, '--feedback-timeout', '0.5'],
+    ]);
+    const segment = openAtOnce(name);
+    try {
+      const pose = [...segment.fields.position.subarray(0, segment.fields.dof)];
+      expect(pose).not.toContain(0);
+      pose[0]! += 0.5;
+      const nowNs = monotonicNs();
+      const lease = Lease.acquire(segment, 'early', nowNs);
+      lease.heartbeat(nowNs, systemClock.unixS());
+      const actions = Float64Array.from({ length: 120 * pose.length }, (_, i) => pose[i % pose.length]!);
+      new ChunkWriter(segment).publish(
+        { actions, rows: 120, dof: pose.length, stepPeriodS: 1 / 30, timestep: 0, observedNs: nowNs },
+        nowNs,
+      );
+      segment.request(Request.START);
+      const beat = setInterval(() => lease.heartbeat(monotonicNs(), systemClock.unixS()), 20);
+      try {
+        await until('the arm moves', () => Math.abs(segment.fields.commandedVelocity[0]!) > 0.1);
+      } finally {
+        clearInterval(beat);
+      }
+      segment.request(Request.STOP);
+      expect(await control.exited).toBe(0);
+    } finally {
+      segment.close();
+    }
   });
 
   it('lets nobody else near its arm', async () => {

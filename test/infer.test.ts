@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 const startArm = async (): Promise<SimulatedArm> => {
-  arm = await SimulatedArm.start();
+  arm = await SimulatedArm.start({ control: ['--feedback-timeout', '0.5'] });
   return arm;
 };
 
@@ -28,8 +28,12 @@ const inferArgs = (segment: string, ...more: string[]): string[] => [
 const infer = (segment: string, ...more: string[]): Started =>
   myelin(inferArgs(segment, '--no-display', ...more));
 
+/** The lease is taken before the policy tells its name, since only its owner may. */
 const commands = (of: SimulatedArm, pid: number): Promise<void> =>
-  until('the policy commands', () => of.segment.fields.leaseOwner === pid);
+  until('the policy commands', () => {
+    const { leaseOwner, policyName } = of.segment.fields;
+    return leaseOwner === pid && policyName !== '';
+  });
 
 const moves = (of: SimulatedArm): Promise<void> =>
   until('the arm moves', () => of.read().commandedVelocity.some((v) => Math.abs(v) > 0.05));
@@ -44,9 +48,9 @@ describe('myelin infer', () => {
     const running = await startArm();
     const policy = infer(running.name, '--task', 'sort the cubes');
     await commands(running, policy.pid);
+    await until('its task is told', () => running.segment.fields.task === 'sort the cubes');
     expect(running.segment.fields).toMatchObject({
       policyName: 'scripted pick-and-sort',
-      task: 'sort the cubes',
       inferences: 0,
     });
     running.request('START');

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { PageProcessMessage } from '../src/remote/gateway/page-process.ts';
+import type { ChildMessage } from '../src/remote/gateway/parent-channel.ts';
 import { serverMessageSchema } from '../src/remote/gateway/telemetry.ts';
 import { uniqueName } from './support/processes.ts';
 
@@ -21,9 +21,9 @@ function startPage(port: number) {
   const exited = new Promise<number | string>((done) =>
     child.once('exit', (code, signal) => done(signal ?? code ?? -1)),
   );
-  const told: PageProcessMessage[] = [];
+  const told: ChildMessage[] = [];
   const ready = new Promise<string>((resolve, reject) => {
-    child.on('message', (message: PageProcessMessage) => {
+    child.on('message', (message: ChildMessage) => {
       told.push(message);
       if (message.kind === 'ready') resolve(message.url);
     });

@@ -16,13 +16,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CameraFrame, Observation } from '../src/core/observation.ts';
+import { actConfig } from '../src/policies/models/act-config.ts';
 import { Graph } from '../src/policies/onnx/graph.ts';
 import { linear } from '../src/policies/onnx/linear.ts';
 import { Session } from '../src/policies/onnx/session.ts';
 import { FileTensors, Weights } from '../src/policies/onnx/weights.ts';
 import { openPolicy } from '../src/policies/open-policy.ts';
 import { openSafetensors } from '../src/policies/safetensors.ts';
-import { actConfig, createSeededCheckpoint } from '../src/policies/seeded-checkpoint.ts';
+import { createSeededCheckpoint } from '../src/policies/seeded-checkpoint.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'myelin-policy-'));
 const checkpoint = join(root, 'act');

@@ -45,6 +45,7 @@ describe.skipIf(!python)('Python scripts', () => {
       segment.fields.controlState =
         (requests & Request.START) !== 0 ? ControlState.RUNNING : ControlState.IDLE;
       segment.fields.controlTimestampS = unixS();
+      segment.fields.tickNs = nowNs;
       segment.fields.tick++;
       segment.endState();
       if (reader.poll(out) || legacy.poll(nowNs, out)) {
@@ -54,7 +55,8 @@ describe.skipIf(!python)('Python scripts', () => {
           first: [...out.actions.slice(0, dof)],
           last: [...out.actions.slice((rows - 1) * dof, rows * dof)],
           source,
-          leadNs: startNs - nowNs,
+          // It may have been published after the tick began.
+          leadNs: startNs - monotonicNs(),
         });
       }
       await new Promise((done) => setTimeout(done, 2));

@@ -11,7 +11,7 @@ if (!python) console.log('ten-lines: skipped, there is no python3 on this machin
 describe.skipIf(!python)('ten lines of Python', () => {
   let arm: SimulatedArm;
   beforeAll(async () => {
-    arm = await SimulatedArm.start();
+    arm = await SimulatedArm.start({ control: ['--feedback-timeout', '0.5'] });
   });
   afterAll(() => arm.close());
 

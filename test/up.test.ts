@@ -1,8 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ControlState, Request } from '../src/core/control-state.ts';
 import { ArmSegment } from '../src/segment/arm-segment.ts';
 import { WorldSegment } from '../src/segment/world-segment.ts';
+import { freePorts } from './support/networked-arm.ts';
 import { myelin, type Started, sharedMemoryWith, uniqueName, until } from './support/processes.ts';
 
 /** The children of a process by the command they run (`world`, `control`, ...). */
@@ -27,9 +30,9 @@ interface Demo {
 }
 
 /** Starts the whole demo under a name of its own; resolves once the arm moves. */
-async function demo(): Promise<Demo> {
+async function demo(show: readonly string[] = ['--headless']): Promise<Demo> {
   const name = uniqueName('up');
-  const up = myelin(['up', '--headless', '--segment', name, '--world', name, '--camera-prefix', name]);
+  const up = myelin(['up', ...show, '--segment', name, '--world', name, '--camera-prefix', name]);
   await up.says(/the arm moves/);
   let arm = ArmSegment.open(name);
   return {
@@ -109,6 +112,29 @@ describe('myelin up', () => {
     await running.up.says(/control +exited with code 1; restarting/);
     await until('the arm is held again', () => stateOf(running) === ControlState.IDLE, 40_000);
     await stop(running);
+  });
+
+  it('serves the page and remote control, and starts a killed gateway again', async () => {
+    const storage = mkdtempSync(join(tmpdir(), 'myelin-up-'));
+    const [port = 0] = await freePorts(1);
+    const running = await demo(['--port', `${port}`, '--storage', storage]);
+    const ready = async (): Promise<void> => {
+      const answers = async (): Promise<boolean> =>
+        (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.ok === true;
+      while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    await running.up.says(new RegExp(`gateway +.*http://127.0.0.1:${port}`));
+    await ready();
+    const page = await fetch(`http://127.0.0.1:${port}/`);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<script')]);
+
+    process.kill(childrenOf(running.up.pid).get('gateway') ?? -1, 'SIGKILL');
+    await running.up.says(/gateway +was killed \(SIGKILL\); restarting/);
+    await until('the gateway is back', () => childrenOf(running.up.pid).has('gateway'));
+    await ready();
+    expect(stateOf(running)).toBe(ControlState.RUNNING);
+    await stop(running);
+    rmSync(storage, { recursive: true });
   });
 
   it('leaves a stopped arm stopped', async () => {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CanBus } from '../src/buses/can.ts';
@@ -191,6 +191,22 @@ describe('the world process', () => {
   });
 });
 
+describe('a supervised process', () => {
+  it('ends by itself when its supervisor is gone before it has begun', async () => {
+    const name = `test-${process.pid}-${names++}`;
+    const args = JSON.stringify([distEntry('cli/main.js'), 'world', '--name', name]);
+    const supervisor = `
+      const options = { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] };
+      const child = require('node:child_process').spawn(process.execPath, ${args}, options);
+      require('node:fs').writeSync(1, String(child.pid));
+      process.kill(process.pid, 'SIGKILL');`;
+    const { stdout } = spawnSync(process.execPath, ['-e', supervisor], { encoding: 'utf8' });
+    const pid = Number(stdout);
+    expect(pid).toBeGreaterThan(1);
+    await until('the world is gone', () => !isAlive(pid));
+  });
+});
+
 describe('the cameras of a world process', () => {
   it('fill their rings, follow the world, and wait for one that is started again', async () => {
     const first = await startWorld('--seed', '4');
@@ -215,8 +231,8 @@ describe('the cameras of a world process', () => {
     await until('the picture changes', () => Buffer.compare(reader.read()!.rgb, before.rgb) !== 0);
     first.child.kill('SIGTERM');
     await first.gone;
-    await until('it is told', () => events.length > 0);
-    expect(events[0]).toContain('waiting for the world');
+    expect(events[0]).toContain(`external of the world "${first.name}", 80x60`);
+    await until('it is told', () => events.some((text) => text.includes('waiting for the world')));
     const last = reader.sequence;
     await startNamed(first.name);
     await until('pictures of the new world', () => reader.sequence > last + 2);

@@ -8,6 +8,7 @@ import { JointsPanel } from './components/JointsPanel.tsx';
 import { LoopPanel } from './components/LoopPanel.tsx';
 import { PlotsPanel } from './components/PlotsPanel.tsx';
 import { QuitDialog } from './components/QuitDialog.tsx';
+import { TakeOverDialog } from './components/TakeOverDialog.tsx';
 
 export const App = () => (
   <>
@@ -29,5 +30,6 @@ export const App = () => (
     </main>
     <Dock />
     <QuitDialog />
+    <TakeOverDialog />
   </>
 );

@@ -85,6 +85,8 @@ ARM = {
     "trace_sequence": Field(0x10B0, "I", 1),
     # START, PAUSE, RESET, STOP, a word each: set to 1, cleared by the control process; none can be lost
     "request_flags": Field(0x10B4, "I", 4),
+    # Inode of the PID namespace in which process ids of this segment count (/proc/self/ns/pid); 0 = unknown
+    "pid_namespace": Field(0x10C4, "I", 1),
     # Sequence lock of the state: odd while it is being written
     "state_sequence": Field(0x1200, "I", 1),
     # Limits that shaped the last command, one bit each (see the control page)
@@ -105,6 +107,10 @@ ARM = {
     "bus_received": Field(0x1230, "d", 1),
     # Frames not sent because the queue was full
     "bus_dropped": Field(0x1238, "d", 1),
+    # Ticks in which the command lay outside a joint range
+    "clamped_ticks": Field(0x1240, "d", 1),
+    # Action chunks that were refused
+    "chunks_refused": Field(0x1248, "d", 1),
     # Measured pose, rad and m
     "position": Field(0x1280, "d", 16),
     # Measured, rad/s and m/s
@@ -177,7 +183,7 @@ ARM = {
     "execution_histogram": Field(0x3200, "I", 64),
     # Distance of the real period from the nominal one
     "period_histogram": Field(0x3300, "I", 64),
-    # Process id of the commander, taken by compare-and-swap; 0 = free
+    # Who commands: a process id, or 2^31 and above for one that has none here; taken by compare-and-swap; 0 = free
     "lease_owner": Field(0x4000, "I", 1),
     # Sequence number of the newest whole chunk; its slot is this modulo 4
     "chunk_sequence": Field(0x4004, "I", 1),
@@ -203,6 +209,12 @@ ARM = {
     "inference_errors": Field(0x4158, "d", 1),
     # 1 while the commander sends no actions on purpose
     "commander_paused": Field(0x4160, "I", 1),
+    # Monotonic time at which the gateway last said who operates, ns; 0 = nobody does
+    "operator_heartbeat_ns": Field(0x4168, "d", 1),
+    # Who operates remotely, for people
+    "operator_name": Field(0x4170, "s", 64),
+    # What the commander promises: without a heartbeat for so long its chunk is over and the arm holds, s; 0 = no promise
+    "hold_timeout_s": Field(0x41B0, "d", 1),
     # Events ever written; the newest is at (count - 1) modulo 256
     "event_count": Field(0x5000, "I", 1),
 }
@@ -227,7 +239,7 @@ CHUNK_SLOT = {
     "rows": Field(0x004, "I", 1),
     # Numbers a row
     "dof": Field(0x008, "I", 1),
-    # Process id of the writer
+    # Its writer, as in leaseOwner
     "source": Field(0x00C, "I", 1),
     # Monotonic time at which row 0 is due, ns
     "start_ns": Field(0x010, "d", 1),

@@ -1,6 +1,6 @@
 import { MyelinError } from '../core/errors.ts';
 import { VideoDevice, type VideoRequest } from '../platform/v4l2.ts';
-import { packRgb, yuyvToRgb } from './pixels.ts';
+import { DRAW } from './pixel-formats.ts';
 import type { PictureSource } from './source.ts';
 
 /**
@@ -10,8 +10,6 @@ import type { PictureSource } from './source.ts';
 export function openV4l2Source(path: string, request: VideoRequest, stallMs: number): PictureSource {
   const device = new VideoDevice(path, request);
   const { width, height, stride, format, card } = device;
-  const convert = format === 'RGB3' ? packRgb : yuyvToRgb;
-  const wholeBytes = stride * (height - 1) + width * (format === 'RGB3' ? 3 : 2);
   return {
     name: `${card} at ${path}, ${width}x${height} ${format}`,
     width,
@@ -32,10 +30,10 @@ export function openV4l2Source(path: string, request: VideoRequest, stallMs: num
         });
       }
       if (picture === undefined) return undefined;
-      const whole = !picture.damaged && picture.bytes.length >= wholeBytes;
-      if (whole) convert(picture.bytes, width, height, stride, rgb);
+      const shape = { width, height, stride };
+      const drawn = !picture.damaged && (await DRAW[format](picture.bytes, shape, rgb));
       device.release(picture);
-      return whole ? picture.capturedNs : Number.NaN;
+      return drawn ? picture.capturedNs : Number.NaN;
     },
     stop: () => device.stop(),
     close: () => device.close(),

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { armDescription, loadKinematics } from '../arms/catalogue.ts';
 import type { ArmModel } from '../arms/description.ts';
 import type { AggregateName } from '../core/aggregation.ts';
@@ -8,17 +7,26 @@ import type { CameraBinding } from '../inference/camera-set.ts';
 import { InferenceNode } from '../inference/inference-node.ts';
 import { type KeyAction, keyActions } from '../inference/keys.ts';
 import { panelLine, panelLines } from '../inference/panel.ts';
+import type { StarvationOptions } from '../inference/starvation.ts';
 import { systemClock } from '../platform/clock.ts';
 import { distEntry } from '../platform/entry.ts';
+import { collectRarely } from '../platform/heap-growth.ts';
 import { ManagedProcess } from '../platform/supervisor.ts';
+import { adaptedToPi } from '../policies/aloha-space.ts';
 import type { Policy } from '../policies/policy.ts';
+import { subtaskTemplate } from '../policies/subtask/template.ts';
+import { SubtaskTracker } from '../policies/subtask/tracker.ts';
 import { ArmSegment } from '../segment/arm-segment.ts';
 import { cameraSegmentName, listCameras } from '../segment/camera-ring.ts';
 import { WorldSegment } from '../segment/world-segment.ts';
+import { chooseCameras } from './camera-choice.ts';
+import { type ModelFlags, modelOptions } from './model-flags.ts';
+import { type RtcFlags, rtcOptions } from './rtc-flags.ts';
 
-export interface InferOptions {
+export interface InferOptions extends ModelFlags, RtcFlags {
   readonly checkpoint?: string;
-  readonly policy?: 'scripted';
+  /** `scripted`, or the address of one on a server. */
+  readonly policy?: string;
   readonly numFlowSteps: number;
   readonly inferenceFreq: number;
   readonly cameraId: readonly string[];
@@ -28,25 +36,37 @@ export interface InferOptions {
   readonly chunkSizeThreshold: number;
   readonly actionsPerChunk?: number;
   readonly task: string;
+  readonly adaptToPi?: boolean;
+  readonly subtaskTemplate?: string;
+  readonly subtaskRefresh?: number;
   readonly segment: string;
-  readonly threads?: number;
   readonly autostart: boolean;
 }
 
 const REDRAW_MS = 100;
 const LINE_MS = 5000;
+const MAX_SUBTASK_TOKENS = 25;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What another command than `infer` does differently. */
+export interface SessionParts {
+  /** Opens the policy, in place of `--checkpoint` and `--policy`. */
+  readonly openPolicy?: (arm: ArmFacts, say: (text: string) => void) => Promise<Policy>;
+  readonly starvation?: StarvationOptions;
+  /** Told of the node once it runs; gives more lines for the live panel. */
+  readonly watch?: (node: InferenceNode) => () => readonly string[];
+}
+
 /** What is known of the arm before the policy is loaded. */
-interface ArmFacts {
+export interface ArmFacts {
   readonly model: ArmModel;
   /** The simulated world the arm is in; undefined for a real arm. */
   readonly world: string | undefined;
 }
 
 /** Runs a policy until somebody quits. Returns the exit code. */
-export async function runInference(options: InferOptions): Promise<number> {
-  const session = new Session(options);
+export async function runInference(options: InferOptions, parts: SessionParts = {}): Promise<number> {
+  const session = new Session(options, parts);
   const quit = () => session.quit();
   // Closing the terminal window is a way to quit too.
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -60,6 +80,7 @@ export async function runInference(options: InferOptions): Promise<number> {
 
 class Session {
   readonly #options: InferOptions;
+  readonly #parts: SessionParts;
   readonly #filming: ManagedProcess[] = [];
   readonly #live: boolean;
   #node: InferenceNode | undefined;
@@ -67,8 +88,9 @@ class Session {
   #quitting = false;
   #drawn = 0;
 
-  constructor(options: InferOptions) {
+  constructor(options: InferOptions, parts: SessionParts) {
     this.#options = options;
+    this.#parts = parts;
     this.#live = options.display && process.stdout.isTTY === true;
   }
 
@@ -80,8 +102,8 @@ class Session {
     try {
       const arm = await this.#findArm();
       if (arm === undefined) return 0;
-      this.#say(`loading ${this.#options.checkpoint ?? this.#options.policy}`);
-      const policy = await this.#openPolicy(arm);
+      const opened = await this.#openPolicy(arm);
+      const policy = this.#options.adaptToPi ? adaptedToPi(opened) : opened;
       const cameras = this.#bindCameras(policy, arm);
       await this.#drive(policy, cameras, arm);
       return 0;
@@ -126,45 +148,58 @@ class Session {
   }
 
   async #openPolicy(arm: ArmFacts): Promise<Policy> {
-    const { checkpoint, threads = Math.max(1, availableParallelism() - 1) } = this.#options;
+    const { openPolicy } = this.#parts;
+    if (openPolicy !== undefined) return openPolicy(arm, (text) => this.#say(text));
+    const { checkpoint } = this.#options;
+    // The address of a pool may hold a password.
+    this.#say(`loading ${checkpoint ?? this.#options.policy?.replace(/\/\/[^/@]*@/, '//')}`);
     if (checkpoint !== undefined) {
       const { openPolicy } = await import('../policies/open-policy.ts');
-      return openPolicy(checkpoint, { threads });
+      const { subtaskTemplate: template } = this.#options;
+      return openPolicy(checkpoint, {
+        ...modelOptions(this.#options),
+        ...(template === undefined ? {} : { subtaskTemplate: subtaskTemplate(template) }),
+        onNote: (text) => this.#say(text),
+      });
+    }
+    const { policy = 'scripted' } = this.#options;
+    if (policy !== 'scripted') {
+      const { openRemotePolicy } = await import('./remote-policy.ts');
+      collectRarely();
+      return openRemotePolicy(policy, (text) => this.#say(text));
     }
     const description = armDescription(arm.model);
     const { createScriptedPolicy } = await import('../policies/scripted/scripted-policy.ts');
     return createScriptedPolicy({ description, kinematics: loadKinematics(description) });
   }
 
+  /** Whether the policy may go away on its own. */
+  get #remote(): boolean {
+    const { policy = 'scripted' } = this.#options;
+    return policy !== 'scripted';
+  }
+
   /** Which ring each camera of the policy looks through; starts what has to film first. */
   #bindCameras(policy: Policy, arm: ArmFacts): CameraBinding[] {
-    const wanted = policy.spec.cameras.map(({ name }) => name);
-    const given = this.#options.cameraId.map((text) => text.split('='));
-    const bindings = wanted.map((camera, index) => {
-      const named = given.find(([name, source]) => source !== undefined && name === camera)?.[1];
-      const source = named ?? given[index]?.[0];
-      return {
-        camera,
-        ring: source === undefined ? this.#defaultRing(camera, index, arm) : this.#ringOf(source),
-      };
+    const { chosen, absent } = chooseCameras({
+      cameras: policy.spec.cameras,
+      given: this.#options.cameraId,
+      rings: listCameras().map(({ name }) => name),
+      ...(arm.world === undefined ? {} : { simulated: ['external', 'wrist'] }),
     });
+    const bindings = chosen.map(({ camera, source }) => ({ camera, ring: this.#ringOf(source) }));
     const filmed = new Set(listCameras().map(({ name }) => name));
     if (this.#options.dryRun && arm.world !== undefined && bindings.some(({ ring }) => !filmed.has(ring))) {
       this.#film(['--source', `world:${arm.world}`]);
     }
     for (const { camera, ring } of bindings)
       this.#say(`camera ${camera} looks through ${cameraSegmentName(ring)}`);
+    if (absent.length > 0) {
+      this.#say(
+        `the policy goes on without ${absent.join(', ')}; to give it a camera: --camera-id ${absent[0]}=N`,
+      );
+    }
     return bindings;
-  }
-
-  /** A ring of the policy's own name, by whole name or its last part; else the rings in their order; else device 0. */
-  #defaultRing(camera: string, index: number, arm: ArmFacts): string {
-    const rings = listCameras().map(({ name }) => name);
-    const short = camera.split('.').at(-1) ?? camera;
-    const own = rings.find((ring) => ring === camera || ring === short);
-    if (own !== undefined) return own;
-    const world = arm.world === undefined ? undefined : ['external', 'wrist'][index];
-    return rings[index] ?? world ?? this.#ringOf(String(index));
   }
 
   #ringOf(source: string): string {
@@ -190,8 +225,12 @@ class Session {
   async #drive(policy: Policy, cameras: readonly CameraBinding[], arm: ArmFacts): Promise<void> {
     const { inferenceFreq, aggregateFn, chunkSizeThreshold, actionsPerChunk, task, segment, numFlowSteps } =
       this.#options;
+    const subtasks = this.#subtasks(policy);
+    const starvation = this.#parts.starvation ?? (this.#remote ? {} : undefined);
+    const realTime = rtcOptions(this.#options);
     const node = new InferenceNode({
       policy,
+      ...(subtasks === undefined ? {} : { subtasks }),
       segment,
       cameras,
       clock: systemClock,
@@ -202,9 +241,12 @@ class Session {
       ...(actionsPerChunk === undefined ? {} : { actionsPerChunk }),
       flowSteps: numFlowSteps,
       task,
+      ...(starvation === undefined ? {} : { starvation }),
+      ...(realTime === undefined ? {} : { realTime }),
       onEvent: (text) => this.#say(text),
     });
     this.#node = node;
+    const more = this.#parts.watch?.(node) ?? (() => []);
     this.#listenToKeys(node);
     node.start();
     let autostart = this.#options.autostart;
@@ -214,7 +256,7 @@ class Session {
         node.request('START');
         autostart = false;
       }
-      if (this.#live) this.#draw(policy.spec.name, node);
+      if (this.#live) this.#draw(policy.spec.name, node, more());
       else if (performance.now() - lineMs > LINE_MS) {
         lineMs = performance.now();
         this.#say(panelLine(node.status));
@@ -223,6 +265,25 @@ class Session {
     }
     // A safe exit leaves the arm paused, where it is.
     if (node.status.attached && node.status.controlState === ControlState.RUNNING) node.request('PAUSE');
+  }
+
+  /** Asks for subtasks when they are wanted. @throws MyelinError INVALID_ARGUMENT when the policy has none to give */
+  #subtasks(policy: Policy): SubtaskTracker | undefined {
+    const { subtaskTemplate: template, subtaskRefresh: refreshS } = this.#options;
+    if (template === undefined) return undefined;
+    if (!policy.spec.subtasks) {
+      throw new MyelinError('INVALID_ARGUMENT', {
+        name: '--subtask-template',
+        value: `used with ${policy.spec.name}`,
+        allowed: 'used with a policy that answers in words, as pi05',
+      });
+    }
+    return new SubtaskTracker({
+      policy,
+      options: { maxDecodingSteps: MAX_SUBTASK_TOKENS, temperature: 0 },
+      refreshMs: refreshS === undefined ? undefined : refreshS * 1000,
+      now: () => performance.now(),
+    });
   }
 
   /** Object poses of the arm's world, found again when the world was restarted. */
@@ -258,10 +319,10 @@ class Session {
     if (action === 'stop' || action === 'quit') this.quit();
   }
 
-  #draw(policy: string, node: InferenceNode): void {
+  #draw(policy: string, node: InferenceNode, more: readonly string[]): void {
     this.#erase();
     const width = process.stdout.columns ?? 80;
-    const lines = panelLines(policy, node.status).map((line) => line.slice(0, width - 1));
+    const lines = [...panelLines(policy, node.status), ...more].map((line) => line.slice(0, width - 1));
     process.stdout.write(`${lines.join('\n')}\n`);
     this.#drawn = lines.length;
   }

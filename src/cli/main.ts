@@ -3,13 +3,23 @@ import { Command, CommanderError } from 'commander';
 import { toMyelinError } from '../core/errors.ts';
 import { benchCommand } from './bench.ts';
 import { cameraCommand } from './camera.ts';
+import { checkpointCommand } from './checkpoint.ts';
 import { controlCommand } from './control.ts';
+import { doctorCommand } from './doctor.ts';
+import { gatewayCommand } from './gateway.ts';
+import { healthCommand } from './health.ts';
 import { inferCommand } from './infer.ts';
 import { pageCommand } from './page.ts';
+import { policyServerCommand } from './policy-server.ts';
+import { projectCommand } from './project.ts';
+import { robotClientCommand } from './robot-client.ts';
 import { segmentCommand } from './segment.ts';
 import { testCommand } from './test.ts';
+import { tokenCommand } from './token.ts';
 import { traceCommand } from './trace.ts';
+import { tuneCommand } from './tune.ts';
 import { upCommand } from './up.ts';
+import { workerCommand } from './worker.ts';
 import { worldCommand } from './world.ts';
 
 const program = new Command('myelin')
@@ -25,6 +35,8 @@ First steps:
   myelin up                                     a simulated arm under a policy, and a page showing it
   myelin control --model X5 --interface can0    own a real arm (terminal 1)
   myelin infer -c CHECKPOINT                    run a policy on it (terminal 2)
+  myelin policy-server -c CHECKPOINT            serve it to LeRobot, openpi and pi0.5 clients
+  myelin doctor                                 is this machine ready for work?
   myelin test safety                            check this machine keeps its promises`,
   );
 
@@ -32,11 +44,21 @@ for (const command of [
   upCommand(),
   controlCommand(),
   inferCommand(),
+  policyServerCommand(),
+  robotClientCommand(),
+  checkpointCommand(),
   worldCommand(),
   cameraCommand(),
+  gatewayCommand(),
+  healthCommand(),
   pageCommand(),
+  projectCommand(),
+  workerCommand(),
+  tokenCommand(),
   segmentCommand(),
   traceCommand(),
+  doctorCommand(),
+  tuneCommand(),
   benchCommand(),
   testCommand(),
 ]) {
@@ -46,10 +68,13 @@ for (const command of [
 // A reader of our output that went away is no reason to leave without cleaning up.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-// Started by a supervisor: when it goes, even by kill -9, stop in order as if asked to.
-if (process.channel) {
-  process.channel.unref();
-  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+// Started by a supervisor: when it goes, even by kill -9, even before this line was reached, stop in order as if
+// asked to. `connected` is undefined when nobody supervises.
+if (process.connected !== undefined) {
+  const stop = () => process.kill(process.pid, 'SIGTERM');
+  process.channel?.unref();
+  if (process.connected) process.once('disconnect', stop);
+  else stop();
 }
 
 try {

@@ -63,6 +63,7 @@ const MONOTONIC = new Set([
   'guardianHeartbeatNs',
   'tickNs',
   'leaseHeartbeatNs',
+  'operatorHeartbeatNs',
   'timeNs',
   'startNs',
   'observedNs',

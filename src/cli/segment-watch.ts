@@ -37,11 +37,11 @@ export function watchLines(
     `torque     ${vector(snapshot.torque, dof, 2)}  Nm, N`,
     `motors     ${vector(snapshot.motorTemperatureC, dof, 0)}  degC`,
     `bus        ${(100 * snapshot.busLoad).toFixed(0)} % load  ${snapshot.busSent} sent  ${snapshot.busReceived} received  ${snapshot.busDropped} dropped`,
-    `limits     ${names(LimitBit, snapshot.limitsHit)}   errors ${names(ErrorBit, snapshot.errors)}   hold ${heldBecause(snapshot.holdReason)}`,
+    `limits     ${names(LimitBit, snapshot.limitsHit)}  clamped in ${snapshot.clampedTicks} ticks   errors ${names(ErrorBit, snapshot.errors)}   hold ${heldBecause(snapshot.holdReason)}`,
     holder === undefined
       ? 'commander  nobody'
       : `commander  ${holder.name} (process ${holder.pid}, heartbeat ${(holder.ageNs / 1e6).toFixed(0)} ms ago)  ` +
         `${fields.policyName}  inference ${fields.inferenceMs.toFixed(1)} ms  frames ${fields.frameAgeMs.toFixed(0)} ms old`,
-    `chunk      ${snapshot.chunkSequenceActive}  row ${snapshot.actionIndex}  queue ${fields.queueDepth.toFixed(0)} of ${fields.queueCapacity.toFixed(0)}`,
+    `chunk      ${snapshot.chunkSequenceActive}  row ${snapshot.actionIndex}  queue ${fields.queueDepth.toFixed(0)} of ${fields.queueCapacity.toFixed(0)}  refused ${snapshot.chunksRefused}`,
   ];
 }

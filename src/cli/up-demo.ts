@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { ControlState, Request, stateName } from '../core/control-state.ts';
 import { type KeyAction, keyActions } from '../inference/keys.ts';
 import { distEntry } from '../platform/entry.ts';
+import { outputIsKept } from '../platform/service-manager.ts';
 import { ManagedProcess } from '../platform/supervisor.ts';
 import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../segment/arm-segment.ts';
 import { WorldSegment } from '../segment/world-segment.ts';
@@ -10,6 +11,7 @@ import { WorldClient } from '../world/world-client.ts';
 export interface UpOptions {
   readonly headless: boolean;
   readonly port: number;
+  readonly storage: string;
   readonly arm: string;
   readonly seed: number;
   readonly segment: string;
@@ -24,9 +26,14 @@ const STATUS_PERIOD_MS = 250;
 /** Seconds the finished scene stays before the cubes are laid out anew. */
 const ADMIRE_S = 4;
 
-type Role = 'world' | 'control' | 'camera' | 'infer' | 'page';
+type Role = 'world' | 'control' | 'camera' | 'infer' | 'gateway';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const firstTokenText = (url: string): string =>
+  outputIsKept()
+    ? 'a token is not shown where output is kept; make one: myelin token create NAME --right admin'
+    : `with every right, for you alone, shown once: ${url}`;
 
 /**
  * The whole system in one terminal: five children, started in order, kept alive, and stopped in order. The
@@ -69,7 +76,7 @@ class Demo {
   constructor(options: UpOptions) {
     this.#options = options;
     this.#seed = options.seed;
-    const { arm, seed, segment, world, port, checkpoint, headless, cameraPrefix } = options;
+    const { arm, seed, segment, world, port, storage, checkpoint, headless, cameraPrefix } = options;
     const policy = checkpoint === undefined ? ['--policy', 'scripted'] : ['--checkpoint', checkpoint];
     this.#add('world', () => ['world', '--name', world, '--arm', arm, '--seed', String(seed)]);
     this.#add('control', () => [
@@ -80,6 +87,9 @@ class Demo {
       `world:${world}`,
       '--segment',
       segment,
+      // Simulated metal stalls with a busy machine; real metal does not.
+      '--feedback-timeout',
+      '0.5',
     ]);
     this.#add('camera', () => [
       'camera',
@@ -87,8 +97,14 @@ class Demo {
       ...['external', 'wrist'].flatMap((name) => ['--camera', `${name}=${cameraPrefix}${name}`]),
     ]);
     this.#add('infer', () => ['infer', ...policy, '--segment', segment, '--no-display']);
-    if (!headless)
-      this.#add('page', () => ['page', '--segment', segment, '--world', world, '--port', String(port)]);
+    if (!headless) {
+      this.#add('gateway', () => [
+        'gateway',
+        ...['--segment', segment, '--world', world, '--storage', storage],
+        // The page opens by itself; whoever else is on this machine may drive the simulated arm too.
+        ...['--port', String(port), '--next-free-port', '--local', 'operate'],
+      ]);
+    }
   }
 
   async run(): Promise<number> {
@@ -98,7 +114,7 @@ class Demo {
     );
     this.#child('world').start();
     await this.#until(() => this.#openWorld());
-    for (const role of ['control', 'camera', 'infer', 'page'] as const) this.#children.get(role)?.start();
+    for (const role of ['control', 'camera', 'infer', 'gateway'] as const) this.#children.get(role)?.start();
     if (this.#options.autostart) await this.#until(() => this.#startMotion());
     while (this.#closing === undefined) {
       this.#look();
@@ -126,7 +142,7 @@ class Demo {
       this.#say('myelin', 'stopping');
       await this.#children.get('infer')?.close();
       await this.#children.get('control')?.close(10_000);
-      await Promise.all(['page', 'camera'].map((role) => this.#children.get(role as Role)?.close()));
+      await Promise.all(['gateway', 'camera'].map((role) => this.#children.get(role as Role)?.close()));
       await this.#children.get('world')?.close();
       this.#arm?.close();
       this.#world?.close();
@@ -175,8 +191,10 @@ class Demo {
     if (typeof message !== 'object' || message === null || !('kind' in message)) return;
     if (message.kind === 'ready' && 'url' in message) {
       this.#pageUrl = String(message.url);
-      this.#say('page', styleText('bold', this.#pageUrl));
+      this.#say('gateway', styleText('bold', this.#pageUrl));
     }
+    if (message.kind === 'first-token' && 'url' in message)
+      this.#say('gateway', firstTokenText(String(message.url)));
     if (message.kind === 'control' && 'request' in message) this.#requested(String(message.request));
   }
 
@@ -283,7 +301,7 @@ class Demo {
   /** Says it here and on the page. */
   #tell(name: string, text: string): void {
     this.#say(name, styleText('yellow', text));
-    this.#children.get('page')?.send({ kind: 'event', process: name, text });
+    this.#children.get('gateway')?.send({ kind: 'event', process: name, text });
   }
 
   #say(name: string, text: string): void {

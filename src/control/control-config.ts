@@ -57,8 +57,8 @@ const SHAPE = {
   /** SCHED_FIFO priority of the loop, if the system grants it; the guardian takes the one below. 0 does not ask. */
   priority: wholeBetween(0, 90).default(80),
   cpu: wholeBetween(0, 1023).optional(),
-  /** The loop sleeps until this long before its deadline and spins through the rest. */
-  spinUs: between(0, 500, 'us').default(0),
+  /** The loop sleeps until this long before its deadline and spins through the rest. Left out: 200 with SCHED_FIFO, else 0. */
+  spinUs: between(0, 500, 'us').optional(),
   /** Without a tick for this long the guardian takes the arm. */
   guardianTimeoutS: between(0.01, 0.25, 's').default(0.04),
   /** The guardian sends damping frames at least until the arm rests and at most this long. */
@@ -132,7 +132,11 @@ export const CONTROL_OPTIONS: Readonly<Record<ControlConfigKey, ControlOption>> 
   traceLengthS: { flag: 'trace-length', argument: '<s>', doc: 'how much the trace file keeps' },
   priority: { flag: 'priority', argument: '<n>', doc: 'real-time priority to ask for; 0 asks for none' },
   cpu: { flag: 'cpu', argument: '<n>', doc: 'core to run the loop on' },
-  spinUs: { flag: 'spin', argument: '<us>', doc: 'busy-wait this long before each deadline' },
+  spinUs: {
+    flag: 'spin',
+    argument: '<us>',
+    doc: 'busy-wait this long before each deadline (default: 200 with real-time priority, else 0)',
+  },
   guardianTimeoutS: {
     flag: 'guardian-timeout',
     argument: '<s>',

@@ -3,6 +3,7 @@ import type { ArmSegment } from '../segment/arm-segment.ts';
 import { Lease } from '../segment/lease.ts';
 
 const LEASE = COMMANDER_LAYOUT.leaseHeartbeatNs.offset / 8;
+const PROMISE = COMMANDER_LAYOUT.holdTimeoutS.offset / 8;
 const SCRIPT = SEED_LAYOUT.inferenceTimestampS.offset / 8;
 
 /**
@@ -38,5 +39,11 @@ export class HeartbeatWatch {
     const held = Lease.isHeld(this.#segment, nowNs);
     if (held ? leaseBeat : scriptBeat) this.#seen[2] = nowNs;
     return nowNs - this.#seen[2]!;
+  }
+
+  /** Whether the last heartbeat is longer ago than the holder of the lease promised. After {@link silentNs}. */
+  overdue(nowNs: number): boolean {
+    const promisedS = this.#numbers[PROMISE]!;
+    return promisedS > 0 && nowNs - this.#seen[2]! >= promisedS * 1e9;
   }
 }

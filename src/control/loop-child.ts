@@ -14,7 +14,7 @@ export interface LoopEnd {
 /**
  * Collection on the loop's own thread: helper threads do not inherit its real-time priority, so on a busy machine the
  * loop would wait for them. What little there is to collect in a small young generation takes a fraction of a
- * millisecond. `gc` is called once, before the motors wake.
+ * millisecond. `gc` is called before the motors wake, and between ticks while they are.
  */
 const V8_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=1', '--expose-gc'];
 

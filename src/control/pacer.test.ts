@@ -21,6 +21,9 @@ function simulated(latenessNs: () => number = () => 0) {
     sleepUntilNs: (deadlineNs: number) => {
       clock.now = Math.max(clock.now, deadlineNs) + latenessNs();
     },
+    spinUntilNs: (deadlineNs: number) => {
+      while (clock.nowNs() < deadlineNs);
+    },
   };
   const memory = new ArrayBuffer(ARM_SEGMENT_BYTES);
   const statistics = new LoopStatistics(memory, PERIOD);

@@ -1,10 +1,12 @@
 import type { LoopStatistics } from './loop-statistics.ts';
 
-/** What the pacer needs of a clock: the time, and a sleep to an absolute moment of the same clock. */
+/** What the pacer needs of a clock: the time, and two ways to wait for an absolute moment of the same clock. */
 export interface SleepingClock {
   nowNs(): number;
   /** Returns at or after `deadlineNs`; at once when that is past. */
   sleepUntilNs(deadlineNs: number): void;
+  /** The same without letting go of the core. */
+  spinUntilNs(deadlineNs: number): void;
 }
 
 /**
@@ -55,8 +57,8 @@ export class Pacer {
     const clock = this.#clock;
     const dueNs = times[DEADLINE]! + this.#periodNs;
     clock.sleepUntilNs(dueNs - this.#spinNs);
-    let nowNs = clock.nowNs();
-    while (nowNs < dueNs) nowNs = clock.nowNs();
+    if (this.#spinNs > 0) clock.spinUntilNs(dueNs);
+    const nowNs = clock.nowNs();
     const servedNs = nextDeadline(times[DEADLINE]!, this.#periodNs, nowNs);
     const skipped = Math.round((servedNs - dueNs) / this.#periodNs);
     this.#statistics.begin(dueNs, nowNs, skipped);

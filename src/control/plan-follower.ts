@@ -46,8 +46,9 @@ export class PlanFollower {
   /** Takes in signs of life and chunks. Once a tick, in every state. */
   listen(nowNs: number): void {
     const { heartbeat, intake, watchdogTimeoutNs } = this.#parts;
-    this.#silent = heartbeat.silentNs(nowNs) >= watchdogTimeoutNs;
+    // In this order: a commander gives its heartbeat before its chunk.
     intake.poll(nowNs);
+    this.#silent = heartbeat.silentNs(nowNs) >= watchdogTimeoutNs;
   }
 
   /** Returns true when the arm is to follow the target, false when it is to come to rest. `ready`: it is stiff. */
@@ -86,12 +87,14 @@ export class PlanFollower {
   }
 
   #play(nowNs: number): boolean {
-    const { mode, intake, lamps, target, commandTimeoutNs } = this.#parts;
+    const { mode, intake, heartbeat, lamps, target, commandTimeoutNs } = this.#parts;
     const { player } = intake;
     if (player.playing) {
       this.#freshNs[0] = Math.max(this.#freshNs[0]!, nowNs - Math.max(player.runOutNs(nowNs), 0));
     }
-    const timedOut = nowNs - this.#freshNs[0]! >= commandTimeoutNs;
+    // Who promised heartbeats is believed as long as they come; a script of the first page has promised nothing.
+    const abandoned = player.playing && intake.sequence !== 0 && heartbeat.overdue(nowNs);
+    const timedOut = abandoned || nowNs - this.#freshNs[0]! >= commandTimeoutNs;
     if (timedOut) lamps.raise(ErrorBit.TIMEOUT, nowNs, Number.POSITIVE_INFINITY);
     if (timedOut || !player.playing) {
       mode.hold(nowNs, this.#refusedLast ? HoldReason.CHUNK_REFUSED : HoldReason.NO_FRESH_ACTION);

@@ -73,8 +73,8 @@ const MOST_TICKS = 2500;
 
 /**
  * Plays the whole part once, in simulated time, on an arm that is not there: so the code of every state is compiled
- * before a real arm moves, and the first chunk does not meet a cold machine. Takes a fraction of a second. Leaves
- * nothing behind; `name` is that of the segment it works in meanwhile. Returns the states it was in.
+ * before a real arm moves, and the first chunk does not meet a cold machine. Takes a fraction of a second. The
+ * segment `name` that it works in is never seen. Returns the states it was in.
  */
 export function rehearse(
   description: ArmDescription,
@@ -83,8 +83,7 @@ export function rehearse(
   name: string,
 ): ReadonlySet<number> {
   const { dof, home, model } = description;
-  const segment = ArmSegment.create(name, { dof, model, interfaceName: 'none' });
-  segment.unlink();
+  const segment = ArmSegment.createHidden(name, { dof, model, interfaceName: 'none' });
   const states = new Set<number>();
   try {
     const driver = new ObedientArm(description);

@@ -29,6 +29,8 @@ const NUMBERS = [
   [TraceColumn.busSent, f64At(STATUS_LAYOUT.busSent)],
   [TraceColumn.busReceived, f64At(STATUS_LAYOUT.busReceived)],
   [TraceColumn.busDropped, f64At(STATUS_LAYOUT.busDropped)],
+  [TraceColumn.clampedTicks, f64At(STATUS_LAYOUT.clampedTicks)],
+  [TraceColumn.chunksRefused, f64At(STATUS_LAYOUT.chunksRefused)],
 ] as const;
 
 /**

@@ -42,6 +42,7 @@ export class ActionPlan {
   #rows: Float64Array[] = [];
   #first = 0;
   #originNs = Number.NaN;
+  #pace = 1;
   #newestObservation = Number.NEGATIVE_INFINITY;
   #observedNs = 0;
 
@@ -56,22 +57,20 @@ export class ActionPlan {
   /** The policy step being executed at `nowNs`; an observation taken now belongs to it. */
   timestepAt(nowNs: number): number {
     if (this.#rows.length === 0) return this.#first;
-    const step = Math.floor((nowNs - this.#originNs) / (this.stepPeriodS * 1e9));
+    const step = Math.floor((nowNs - this.#originNs) / this.#stepNs);
     return Math.min(Math.max(step, this.#first), this.#first + this.#rows.length);
   }
 
   /** Actions that are not due yet at `nowNs`, rows. */
   depthAt(nowNs: number): number {
-    const steps = this.#first + this.#rows.length - 1 - (nowNs - this.#originNs) / (this.stepPeriodS * 1e9);
+    const steps = this.#first + this.#rows.length - 1 - (nowNs - this.#originNs) / this.#stepNs;
     return this.#rows.length === 0 ? 0 : Math.max(0, Math.min(this.#rows.length, Math.ceil(steps)));
   }
 
   /** Merges a chunk that became known at `nowNs`. A plan that has run out starts anew at its row 0. */
   merge(chunk: ActionChunk, nowNs: number): MergeResult {
-    if (chunk.dof !== this.dof || chunk.rows < 1) return { taken: 0, late: 0, refused: 'of another shape' };
-    if (chunk.timestep < this.#newestObservation) {
-      return { taken: 0, late: 0, refused: 'older than one already merged' };
-    }
+    const refused = this.#refusal(chunk);
+    if (refused !== undefined) return { taken: 0, late: 0, refused };
     if (this.depthAt(nowNs) === 0) this.#startAnew(chunk.timestep, nowNs);
     this.#forget(this.timestepAt(nowNs));
     this.#newestObservation = chunk.timestep;
@@ -88,24 +87,65 @@ export class ActionPlan {
     return { taken: chunk.rows - late, late };
   }
 
+  /**
+   * Merges a chunk that was made to continue this plan (real-time chunking). Rows whose time has come stay as they
+   * were executed; all others are the chunk's, and nothing is left of the old plan. A plan that has run out meanwhile
+   * goes on at the chunk's first row that was not executed, not at its row 0.
+   */
+  replace(chunk: ActionChunk, nowNs: number): MergeResult {
+    const refused = this.#refusal(chunk);
+    if (refused !== undefined) return { taken: 0, late: 0, refused };
+    const starved = this.depthAt(nowNs) === 0;
+    const executed = this.#begunAt(nowNs) - chunk.timestep;
+    const late = Math.max(0, Math.min(executed, chunk.rows));
+    const rows = Array.from({ length: Math.min(chunk.rows, MAX_CHUNK_ROWS) - late }, (_, i) =>
+      chunk.actions.slice((late + i) * this.dof, (late + i + 1) * this.dof),
+    );
+    this.#newestObservation = chunk.timestep;
+    // A chunk that came too late altogether changes nothing: what runs, runs out.
+    if (rows.length === 0) return { taken: 0, late };
+    this.#observedNs = chunk.observedNs;
+    if (starved) {
+      this.#startAnew(chunk.timestep + late, nowNs);
+      this.#rows = rows;
+    } else {
+      this.#forget(this.timestepAt(nowNs));
+      this.#rows = [...this.#rows.slice(0, chunk.timestep + late - this.#first), ...rows];
+    }
+    return { taken: rows.length, late };
+  }
+
+  /** Rows from `timestep` on, row by row; none when the plan has run out. */
+  rowsFrom(timestep: number): Float64Array {
+    const rows = this.#rows.slice(Math.max(0, timestep - this.#first));
+    const actions = new Float64Array(rows.length * this.dof);
+    for (const [row, action] of rows.entries()) actions.set(action, row * this.dof);
+    return actions;
+  }
+
   /** What is still to be done at `nowNs`, the action being executed first; undefined when the plan has run out. */
   future(nowNs: number): PlannedFuture | undefined {
     if (this.depthAt(nowNs) === 0) return undefined;
     this.#forget(this.timestepAt(nowNs));
-    const actions = new Float64Array(this.#rows.length * this.dof);
-    for (const [row, action] of this.#rows.entries()) actions.set(action, row * this.dof);
-    const { dof, stepPeriodS } = this;
+    const { dof } = this;
     return {
       chunk: {
-        actions,
+        actions: this.rowsFrom(this.#first),
         rows: this.#rows.length,
         dof,
-        stepPeriodS,
+        stepPeriodS: this.stepPeriodS * this.#pace,
         timestep: this.#first,
         observedNs: this.#observedNs,
       },
-      startNs: this.#originNs + this.#first * stepPeriodS * 1e9,
+      startNs: this.#originNs + this.#first * this.#stepNs,
     };
+  }
+
+  /** How much longer than usual a step takes from `nowNs` on; 1 is as usual. The present step stays the present one. */
+  setPace(pace: number, nowNs: number): void {
+    const step = (nowNs - this.#originNs) / this.#stepNs;
+    this.#pace = pace;
+    this.#originNs = nowNs - step * this.#stepNs;
   }
 
   /** Forgets every action; steps go on counting, so chunks still being computed are recognised as old. */
@@ -115,10 +155,24 @@ export class ActionPlan {
     this.#newestObservation = this.#first;
   }
 
+  get #stepNs(): number {
+    return this.stepPeriodS * 1e9 * this.#pace;
+  }
+
+  #refusal(chunk: ActionChunk): MergeResult['refused'] {
+    if (chunk.dof !== this.dof || chunk.rows < 1) return 'of another shape';
+    return chunk.timestep < this.#newestObservation ? 'older than one already merged' : undefined;
+  }
+
+  /** The first step whose time has not come yet. */
+  #begunAt(nowNs: number): number {
+    return Math.min(this.timestepAt(nowNs) + 1, this.#first + this.#rows.length);
+  }
+
   #startAnew(timestep: number, nowNs: number): void {
     this.#rows = [];
     this.#first = timestep;
-    this.#originNs = nowNs + (LEAD_S - timestep * this.stepPeriodS) * 1e9;
+    this.#originNs = nowNs + LEAD_S * 1e9 - timestep * this.#stepNs;
   }
 
   #forget(before: number): void {

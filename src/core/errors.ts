@@ -93,10 +93,45 @@ export const ERRORS = {
     hint: 'Stop it, or choose another name.',
     retryable: true,
   },
+  STORAGE_IN_USE: {
+    message: 'Another gateway uses the folder {path}',
+    hint: 'Stop it, or give this one a folder of its own: --storage DIR',
+    retryable: true,
+  },
   LEASE_HELD: {
     message: 'The arm is commanded by {holder}',
     hint: 'Wait until it finishes, or stop that process; a lease lapses 1 s after its last heartbeat.',
     retryable: true,
+  },
+  LEASE_LOST: {
+    message: 'The arm was taken from this process while it commanded it: {holder}',
+    hint: 'Look at who operates it; the next command takes the lease again when it is free.',
+    retryable: true,
+  },
+  ARM_REFUSED: {
+    message: 'Project {project} may not drive the arm: {reason}',
+    hint: 'One project at a time drives it: let that one go, or start it after the other.',
+    retryable: false,
+  },
+  ARM_HOLDS: {
+    message: 'The arm does not move: {reason}',
+    hint: '{advice}',
+    retryable: true,
+  },
+  ARM_STOPPED: {
+    message: 'The arm was stopped: it is {state}',
+    hint: 'Start its control process again: myelin control',
+    retryable: false,
+  },
+  CAMERA_SILENT: {
+    message: 'The camera "{name}" gave no new picture for {seconds} s',
+    hint: 'Look whether its process runs: myelin camera',
+    retryable: true,
+  },
+  MOVE_INTERRUPTED: {
+    message: 'Another command took the place of this move',
+    hint: 'A hold, or a newer move of this process, ends the one before it.',
+    retryable: false,
   },
   BUS_UNAVAILABLE: {
     message: 'The bus {interface} cannot be opened: {reason}',
@@ -150,8 +185,58 @@ export const ERRORS = {
   },
   PORT_IN_USE: {
     message: 'Port {port} on {host} is in use',
-    hint: 'Stop the program that uses it, or choose another one with --port.',
+    hint: 'Stop the program that uses it (myelin doctor --only ports --port {port} names it), or choose another port.',
     retryable: true,
+  },
+  ADDRESS_UNUSABLE: {
+    message: '{host}:{port} cannot be listened at: {reason}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  LISTEN_UNSAFE: {
+    message: 'Listening at {host} would let others on the network use this server: {lacking}',
+    hint: 'Give {missing}; or --insecure on a network you trust; or --host 127.0.0.1.',
+    retryable: false,
+  },
+  TOKEN_REFUSED: {
+    message: 'The token of {client} is {fault}',
+    hint: 'Give the token the server asks for; those of a gateway are listed by: myelin token list',
+    retryable: false,
+  },
+  POLICY_NOT_ALLOWED: {
+    message: 'This server does not serve "{policy}"',
+    hint: 'It serves: {served}. Start it with --allow PATH to let clients name checkpoints below that path.',
+    retryable: false,
+  },
+  REQUEST_REPLACED: {
+    message: 'A newer observation of the same client took the place of this one',
+    hint: 'Nothing is wrong: only the newest observation is worth computing. Send fewer to see fewer of these.',
+    retryable: false,
+  },
+  REQUEST_CANCELLED: {
+    message: 'The request was cancelled: {reason}',
+    hint: 'Nothing is wrong when the client left or asked for it.',
+    retryable: false,
+  },
+  DEADLINE_EXCEEDED: {
+    message: 'No answer within {deadlineMs} ms ({stage})',
+    hint: 'The policy is slower than the deadline, or too many clients share it.',
+    retryable: true,
+  },
+  SESSION_CLOSED: {
+    message: 'The session of {client} is closed',
+    hint: 'Connect again.',
+    retryable: true,
+  },
+  SERVER_FULL: {
+    message: 'The server has no room for another client: it serves {clients}',
+    hint: 'Close a client, or wait until one that is gone has been forgotten.',
+    retryable: true,
+  },
+  SUBTASKS_UNSUPPORTED: {
+    message: 'The policy {policy} cannot write subtasks',
+    hint: 'Load a checkpoint with a language head, or give the subtask yourself. Actions work without.',
+    retryable: false,
   },
   CHECKPOINT_INVALID: {
     message: 'The checkpoint file {file} is not valid: {detail}',
@@ -168,6 +253,81 @@ export const ERRORS = {
     hint: 'The weights do not belong to this config.json, or the file is damaged.',
     retryable: false,
   },
+  TOKENIZER_MISSING: {
+    message: 'The checkpoint {folder} reads words with the tokenizer "{name}", which is not on this machine',
+    hint: 'Put its tokenizer.json and tokenizer_config.json into {target}, for example: hf download {name} tokenizer.json tokenizer_config.json --local-dir {target}',
+    retryable: false,
+  },
+  PICKLE_FORBIDDEN: {
+    message: 'The pickle in {source} asks for {name}, which is not allowed here ({opcode} at byte {offset})',
+    hint: 'Nothing was run. It is not the plain data that was expected; do not load it elsewhere unless you trust it.',
+    retryable: false,
+  },
+  PICKLE_INVALID: {
+    message: 'The pickle in {source} cannot be read: {detail} ({opcode} at byte {offset})',
+    hint: 'It may be truncated, damaged, or something other than plain data.',
+    retryable: false,
+  },
+  MESSAGE_INVALID: {
+    message: 'The message cannot be read: {detail}',
+    hint: 'Send what docs/protocols describes for this port; a message that is cut short or of another protocol reads like this.',
+    retryable: false,
+  },
+  PICTURE_UNDECODABLE: {
+    message: 'The picture "{camera}" cannot be decoded: {reason}',
+    hint: 'Send JPEG, PNG, or raw RGB bytes with their width and height. Nothing was inferred from a guess.',
+    retryable: false,
+  },
+  SERVER_UNREACHABLE: {
+    message: 'The policy server {url} cannot be reached: {reason}',
+    hint: 'Check that it runs, its address and port, and that no firewall is in between.',
+    retryable: true,
+  },
+  SERVER_REFUSED: {
+    message: 'The policy server {url} answered: {reason}',
+    hint: '{advice}',
+    retryable: true,
+  },
+  POOL_UNREACHABLE: {
+    message: 'The pool at {url} cannot be reached: {reason}',
+    hint: 'Check that a NATS server runs there, its address and port, and that no firewall is in between.',
+    retryable: true,
+  },
+  POOL_REFUSED: {
+    message: 'The pool at {url} refuses this program: {reason}',
+    hint: 'Give the user and password, the token or the credentials file that its NATS server knows.',
+    retryable: false,
+  },
+  POOL_NO_WORKER: {
+    message: 'No worker of the pool "{pool}" serves {model}',
+    hint: 'Workers there: {workers}; they serve: {served}. Start one: myelin policy-server -c CHECKPOINT --pool nats://HOST',
+    retryable: true,
+  },
+  POOL_WORKER_BUSY: {
+    message: 'The worker {worker} takes no more requests: {reason}',
+    hint: 'Clients look for another one by themselves; start more workers if there is none.',
+    retryable: true,
+  },
+  UPSTREAMS_DOWN: {
+    message: 'None of the {count} upstream servers can answer: {reasons}',
+    hint: 'Each is tried again by itself; look into their logs.',
+    retryable: true,
+  },
+  HUB_REFUSED: {
+    message: 'The Hub does not give {what}: {reason}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  HUB_UNREACHABLE: {
+    message: '{what} is not in the cache, and the Hub cannot be asked: {reason}',
+    hint: '{advice}',
+    retryable: true,
+  },
+  DOWNLOAD_FAILED: {
+    message: '{file} could not be downloaded: {reason}',
+    hint: '{advice}',
+    retryable: true,
+  },
   OBSERVATION_MISMATCH: {
     message: 'The policy needs {needed}, but the observation holds {found}',
     hint: '{advice}',
@@ -175,8 +335,148 @@ export const ERRORS = {
   },
   POLICY_OUTPUT_INVALID: {
     message: 'The policy answered {detail}',
-    hint: 'Its actions were dropped. Check the checkpoint and its normalisation statistics.',
+    hint: 'That was dropped. Check the checkpoint and its normalisation statistics.',
     retryable: true,
+  },
+  DEVICE_UNAVAILABLE: {
+    message: 'Models cannot run on {device} here: {reason}',
+    hint: 'Leave --device out to use what there is. {advice}',
+    retryable: false,
+  },
+  TOKEN_MISSING: {
+    message: 'This needs a token with the right "{right}"',
+    hint: 'Open the address printed at the first start, or make a token: myelin token create NAME --right {right}',
+    retryable: false,
+  },
+  TOKEN_UNKNOWN: {
+    message: 'There is no token "{token}"',
+    hint: 'See what there is: myelin token list',
+    retryable: false,
+  },
+  TOKENS_UNSAFE: {
+    message: '{file} can be written by others, so its tokens prove nothing',
+    hint: 'See who changed it, then: chmod 600 {file}; or remove it to start anew.',
+    retryable: false,
+  },
+  ORIGIN_REFUSED: {
+    message: 'Web pages of {origin} may not use this server',
+    hint: 'Open its own page, or start it with --allow-origin {origin}',
+    retryable: false,
+  },
+  RIGHT_MISSING: {
+    message: 'This needs the right "{right}", the token has "{has}"',
+    hint: 'Ask the owner of this machine for another token: myelin token create NAME --right {right}',
+    retryable: false,
+  },
+  TOO_MANY_ATTEMPTS: {
+    message: 'Too many refused tokens from {client}',
+    hint: 'Wait {seconds} s, then give the right one.',
+    retryable: true,
+  },
+  OPERATOR_BUSY: {
+    message: '{holder} operates this robot',
+    hint: 'Watching needs no lease. Wait until it is given back or lapses; "admin" may take it over.',
+    retryable: true,
+  },
+  ARM_ABSENT: {
+    message: '{detail}',
+    hint: 'Start its control process: myelin control, or myelin up for a simulated arm.',
+    retryable: true,
+  },
+  REQUEST_INVALID: {
+    message: 'The request is not valid: {detail}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  MESSAGE_TOO_LARGE: {
+    message: 'The message has {bytes} bytes, the most is {most}',
+    hint: 'Upload large projects with: PUT /api/projects/NAME (or myelin project push)',
+    retryable: false,
+  },
+  WORKER_UNAVAILABLE: {
+    message: 'The worker is {state}',
+    hint: 'It starts again by itself; try again in a second. Its log says why it ended.',
+    retryable: true,
+  },
+  ARCHIVE_REFUSED: {
+    message: 'The archive is refused: {reason}',
+    hint: 'Make it again from the project folder: zip -r project.zip . (or use myelin project push). {advice}',
+    retryable: false,
+  },
+  PROJECT_UNKNOWN: {
+    message: 'There is no project "{project}"',
+    hint: 'See what there is: myelin project list',
+    retryable: false,
+  },
+  VERSION_UNKNOWN: {
+    message: 'The project "{project}" has no version "{version}"',
+    hint: 'See its versions: myelin project list {project}',
+    retryable: false,
+  },
+  PROJECT_INVALID: {
+    message: 'The project "{project}" cannot be used: {reason}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  PROJECT_IN_USE: {
+    message: 'The version "{version}" of "{project}" is in use',
+    hint: 'Switch to another version first: myelin project rollback {project}',
+    retryable: false,
+  },
+  PROJECT_LOAD_FAILED: {
+    message: 'The project "{project}" did not load: {reason}',
+    hint: 'Correct the project and upload it again, or go back: myelin project rollback {project}',
+    retryable: false,
+  },
+  PROJECT_CRASHED: {
+    message: 'The project ended during the call: {reason}',
+    hint: 'It is being loaded again. Nothing else was harmed; look at its log: myelin project logs',
+    retryable: true,
+  },
+  CALL_UNKNOWN: {
+    message: 'The project "{project}" has no {what}',
+    hint: 'It has: {known}',
+    retryable: false,
+  },
+  CALL_FAILED: {
+    message: '{type}: {detail}',
+    hint: 'The project raised this; its traceback is in the data of this answer and in the log.',
+    retryable: false,
+  },
+  CALL_TIMEOUT: {
+    message: '{call} took longer than {seconds} s',
+    hint: 'Do long work in a background thread and push its result, or raise worker.max_execution_time.',
+    retryable: false,
+  },
+  QUEUE_FULL: {
+    message: '{waiting} calls wait already',
+    hint: 'Wait for answers before sending more.',
+    retryable: true,
+  },
+  SANDBOX_UNAVAILABLE: {
+    message: 'The sandbox is required, but {layer} is missing: {reason}',
+    hint: '{advice}',
+    retryable: false,
+  },
+  GATEWAY_UNREACHABLE: {
+    message: 'The gateway {url} cannot be reached: {reason}',
+    hint: 'Check that it runs, its address and port, and that no firewall is in between.',
+    retryable: true,
+  },
+  NOT_CONNECTED: {
+    message: 'There is no connection to the gateway ({state})',
+    hint: 'Nothing was sent. It connects again by itself; check that the gateway runs, and its address.',
+    retryable: true,
+  },
+  CONNECTION_LOST: {
+    message: 'The connection broke before "{request}" was answered',
+    hint: 'It may have been carried out: look at the state of the robot before you repeat it.',
+    retryable: false,
+  },
+  ANSWER_TIMEOUT: {
+    message: '"{request}" was not answered within {seconds} s',
+    hint: 'It may still be carried out: look at the state of the robot before you repeat it.',
+    retryable: false,
   },
   MODEL_FAILED: {
     message: 'The model could not {action}: {reason}',

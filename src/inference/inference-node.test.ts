@@ -3,7 +3,8 @@ import type { ActionChunk } from '../core/chunk.ts';
 import { ControlState, Request } from '../core/control-state.ts';
 import type { Observation } from '../core/observation.ts';
 import { monotonicNs, systemClock } from '../platform/clock.ts';
-import type { Policy } from '../policies/policy.ts';
+import type { Policy, RealTimeChunk, RealTimeSupport } from '../policies/policy.ts';
+import { SubtaskTracker } from '../policies/subtask/tracker.ts';
 import { ArmSegment } from '../segment/arm-segment.ts';
 import { CameraWriter } from '../segment/camera-ring.ts';
 import { ChunkReader, createReceivedChunk } from '../segment/chunk-exchange.ts';
@@ -120,6 +121,49 @@ describe('the inference node', () => {
     expect(third! - second!).toBeGreaterThanOrEqual(14);
   });
 
+  it('asks for a subtask first, acts on it, and says so when one is not fit', async () => {
+    const { name } = arm();
+    const { policy, seen } = policyOf(stay);
+    const answers = ['take the red cube', '<loc0007>'];
+    const told: (string | undefined)[] = [];
+    const subtasks = new SubtaskTracker({
+      policy: { generateSubtask: () => Promise.resolve({ text: answers.shift() ?? '', tokens: [5] }) },
+      options: { maxDecodingSteps: 25, temperature: 0 },
+      refreshMs: 0,
+      now: () => performance.now(),
+    });
+    const asked: Policy = {
+      ...policy,
+      infer: (observation, options) => {
+        told.push(options?.subtask?.text);
+        return policy.infer(observation, options);
+      },
+    };
+    const { node, events } = nodeFor(name, asked, { subtasks, inferenceHz: 1000, chunkSizeThreshold: 1 });
+    node.start();
+    await until(() => seen.length >= 2);
+    expect(told.slice(0, 2)).toEqual(['take the red cube', 'take the red cube']);
+    expect(events).toContain('subtask: take the red cube');
+    expect(events).toContain('the subtask "<loc0007>" is not acted on: it holds the token <loc0007>');
+    expect(node.status.subtask).toBe('take the red cube');
+  });
+
+  it('shows a policy that looks back every step once, while actions last too', async () => {
+    const { name } = arm();
+    const { policy, seen } = policyOf(stay);
+    const shown: number[] = [];
+    const observe = ({ timestep }: Observation) => {
+      shown.push(timestep);
+      if (shown.length === 2) throw new Error('it does not fit');
+    };
+    const { node } = nodeFor(name, { ...policy, observe }, { chunkSizeThreshold: 0.25 });
+    node.start();
+    await until(() => seen.length >= 2);
+    expect(shown.length).toBeGreaterThan(seen.length);
+    expect(shown.every((timestep, i) => i === 0 || timestep > (shown[i - 1] as number))).toBe(true);
+    expect(node.status.failures).toBe(0);
+  });
+
   it('makes no actions before START, and forgets its plan when the arm is paused', async () => {
     const { name, segment, fields } = arm(ControlState.IDLE);
     const { policy, seen, resets } = policyOf(stay);
@@ -158,6 +202,54 @@ describe('the inference node', () => {
     await until(() => seen.length >= 3);
     expect(node.status.failures).toBe(1);
     expect(events.find((text) => text.includes('out of memory'))).toContain('the arm holds');
+  });
+
+  it('has the policy continue the plan that runs, and executes its chunk behind what has begun', async () => {
+    const { name, segment } = arm();
+    const reader = new ChunkReader(segment);
+    const { policy, seen } = policyOf((observation) => ({
+      ...(stay(observation) as ActionChunk),
+      // Every chunk wants to be elsewhere.
+      actions: new Float64Array(140).fill(seen.length),
+    }));
+    const asked: (RealTimeChunk | undefined)[] = [];
+    const realTime: RealTimeSupport = {
+      ...{ mode: 'guided', trainedDelay: 0, executionHorizon: 8, schedule: 'linear', maxGuidance: 10 },
+    };
+    const continues: Policy = {
+      ...policy,
+      spec: { ...policy.spec, realTime },
+      infer: (observation, options) => {
+        asked.push(options?.realTimeChunk);
+        return policy.infer(observation, options);
+      },
+    };
+    const { node } = nodeFor(name, continues, { realTime: {}, inferenceHz: 1000 });
+    const out = createReceivedChunk();
+    node.start();
+    await until(() => asked.length >= 2);
+    expect(asked[0]).toBeUndefined();
+    expect(asked[1]).toMatchObject({ mode: 'guided', rows: 8 });
+    // All that is left is of the first chunk: nothing was mixed.
+    expect([...(asked[1] as RealTimeChunk).previous]).toEqual(Array(56).fill(1));
+    await until(() => {
+      reader.poll(out);
+      return out.actions[7] === 2;
+    });
+    expect(out.actions[0]).toBe(1);
+  });
+
+  it('sends an arm home that gets no actions for long, once it has moved', async () => {
+    const { name, segment } = arm();
+    const { policy, seen } = policyOf(async (observation) => {
+      if (seen.length > 1) throw new Error('the server is gone');
+      return stay(observation);
+    });
+    const { node, events } = nodeFor(name, policy, { starvation: { homeAfterS: 0.1 } });
+    node.start();
+    await until(() => events.some((text) => text.includes('the arm goes home')));
+    expect(segment.takeRequests()).toBe(Request.RESET);
+    expect(events.some((text) => text.includes('out of actions'))).toBe(true);
   });
 
   it('waits for cameras that are missing or stale, and says so once', async () => {

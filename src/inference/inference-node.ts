@@ -1,14 +1,18 @@
 import { ActionPlan } from '../core/action-plan.ts';
 import type { AggregateName } from '../core/aggregation.ts';
 import type { ActionChunk } from '../core/chunk.ts';
+import { chunkDue } from '../core/chunk-due.ts';
 import type { Clock } from '../core/clock.ts';
 import { ControlState, Request } from '../core/control-state.ts';
 import { toMyelinError } from '../core/errors.ts';
 import type { Observation } from '../core/observation.ts';
-import type { Policy } from '../policies/policy.ts';
+import type { Policy, RealTimeChunk, Subtask } from '../policies/policy.ts';
+import type { SubtaskTracker } from '../policies/subtask/tracker.ts';
 import type { ArmSnapshot } from '../segment/arm-segment.ts';
 import { ArmLink } from './arm-link.ts';
 import { type CameraBinding, CameraSet } from './camera-set.ts';
+import { checkRealTime, RealTimeChunking, type RealTimeOptions } from './real-time-chunking.ts';
+import { Starvation, type StarvationOptions } from './starvation.ts';
 
 export interface InferenceNodeOptions {
   readonly policy: Policy;
@@ -28,6 +32,12 @@ export interface InferenceNodeOptions {
   readonly stepPeriodS?: number;
   readonly flowSteps?: number;
   readonly task?: string;
+  /** Asks the policy for a subtask when one is due, and has it act on that. */
+  readonly subtasks?: SubtaskTracker;
+  /** What to do when actions stop coming. Default: nothing more than that the arm holds. */
+  readonly starvation?: StarvationOptions;
+  /** Has the policy continue the chunk that runs, where it can. Default: chunks are aggregated. */
+  readonly realTime?: RealTimeOptions;
   /** Something people should know. */
   readonly onEvent: (text: string) => void;
 }
@@ -45,6 +55,8 @@ export interface InferenceStatus {
   readonly failures: number;
   /** Why no actions are made just now; undefined when they are. */
   readonly waitingFor: string | undefined;
+  /** What the policy acts on within the task, when it is asked for subtasks. */
+  readonly subtask?: string | undefined;
 }
 
 const TICK_MS = 10;
@@ -62,6 +74,8 @@ export class InferenceNode implements AsyncDisposable {
   readonly #link: ArmLink;
   readonly #cameras: CameraSet;
   readonly #plan: ActionPlan;
+  readonly #starvation: Starvation | undefined;
+  readonly #realTime: RealTimeChunking | undefined;
   readonly #rowsPerChunk: number;
   readonly #abort = new AbortController();
   #timer: NodeJS.Timeout | undefined;
@@ -77,6 +91,7 @@ export class InferenceNode implements AsyncDisposable {
   #inferenceMs = 0;
   #frameAgeMs = 0;
   #episode = 0;
+  #shownTimestep: number | undefined;
 
   constructor(options: InferenceNodeOptions) {
     this.#options = options;
@@ -84,7 +99,13 @@ export class InferenceNode implements AsyncDisposable {
     const { spec } = policy;
     this.#link = new ArmLink({ segment, clock, name: `infer: ${spec.name}` });
     this.#cameras = new CameraSet(cameras);
-    this.#rowsPerChunk = Math.max(1, Math.min(options.actionsPerChunk ?? spec.actionSteps, spec.chunkRows));
+    this.#starvation = options.starvation === undefined ? undefined : new Starvation(options.starvation);
+    const { realTime, onEvent } = options;
+    if (realTime !== undefined) checkRealTime(realTime, spec);
+    this.#realTime = realTime === undefined ? undefined : new RealTimeChunking(realTime, onEvent);
+    // A chunk that is continued is wanted whole: its end is what the next one is made to fit.
+    const rows = options.actionsPerChunk ?? (realTime === undefined ? spec.actionSteps : spec.chunkRows);
+    this.#rowsPerChunk = Math.max(1, Math.min(rows, spec.chunkRows));
     this.#plan = new ActionPlan({
       dof: spec.actionNames.length,
       stepPeriodS: spec.stepPeriodS ?? options.stepPeriodS ?? 1 / 30,
@@ -105,6 +126,7 @@ export class InferenceNode implements AsyncDisposable {
       inferences: this.#inferences,
       failures: this.#failures,
       waitingFor: this.#waitingFor,
+      subtask: this.#options.subtasks?.current?.text,
     };
   }
 
@@ -160,10 +182,12 @@ export class InferenceNode implements AsyncDisposable {
       return 'START';
     }
     this.#wasRunning = true;
+    this.#feel(nowNs);
+    this.#show(arm, nowNs);
     if (this.#inference !== undefined || nowNs < this.#retryNs) return undefined;
     const { inferenceHz = 30, chunkSizeThreshold = 0.5 } = this.#options;
     if (nowNs - this.#lastStartNs < 1e9 / inferenceHz) return undefined;
-    if (this.#plan.depthAt(nowNs) > chunkSizeThreshold * this.#rowsPerChunk) return undefined;
+    if (!chunkDue(this.#plan.depthAt(nowNs), this.#rowsPerChunk, chunkSizeThreshold)) return undefined;
 
     const view = this.#cameras.look(nowNs);
     this.#frameAgeMs = view.ageMs;
@@ -174,6 +198,29 @@ export class InferenceNode implements AsyncDisposable {
       this.#inference = undefined;
     });
     return undefined;
+  }
+
+  /** Says when the arm has run out of actions, and sends it home when none come for long. */
+  #feel(nowNs: number): void {
+    const feeling = this.#starvation?.look(this.#plan.depthAt(nowNs), nowNs);
+    if (feeling === 'starved') this.#options.onEvent('out of actions: the arm holds');
+    if (feeling === 'home' && this.#link.request(Request.RESET))
+      this.#options.onEvent('still no actions: the arm goes home, and waits for START');
+  }
+
+  /** Policies that look back see every step, whether or not they are asked for actions then. */
+  #show(arm: ArmSnapshot, nowNs: number): void {
+    const { policy } = this.#options;
+    const timestep = this.#plan.timestepAt(nowNs);
+    if (policy.observe === undefined || timestep === this.#shownTimestep) return;
+    this.#shownTimestep = timestep;
+    const { frames, problem } = this.#cameras.look(nowNs);
+    if (problem !== undefined) return;
+    try {
+      policy.observe(this.#observe(arm, frames, nowNs));
+    } catch {
+      // An observation that does not fit is no better when actions are asked for: there it is told.
+    }
   }
 
   #observe(arm: ArmSnapshot, frames: Observation['cameras'], nowNs: number): Observation {
@@ -194,23 +241,49 @@ export class InferenceNode implements AsyncDisposable {
     const episode = this.#episode;
     const startedNs = clock.nowNs();
     try {
+      const asked = this.#realTime?.request(this.#plan, policy.spec, observation.timestampNs);
+      const subtask = await this.#subtask(observation);
       const chunk = await policy.infer(observation, {
         signal: this.#abort.signal,
         ...(flowSteps === undefined ? {} : { flowSteps }),
+        ...(subtask === undefined ? {} : { subtask }),
+        ...(asked === undefined ? {} : { realTimeChunk: asked }),
       });
       const nowNs = clock.nowNs();
       this.#inferenceMs = (nowNs - startedNs) / 1e6;
       this.#inferences += 1;
       this.#failuresInARow = 0;
-      if (episode === this.#episode) this.#take(chunk, nowNs);
+      if (episode === this.#episode) this.#take(chunk, nowNs, asked);
     } catch (thrown) {
       if (!this.#abort.signal.aborted) this.#fail(thrown, clock.nowNs());
     }
   }
 
-  #take(chunk: ActionChunk, nowNs: number): void {
+  /** The subtask to act on, asked for anew when it is due. */
+  async #subtask(observation: Observation): Promise<Subtask | undefined> {
+    const { subtasks, onEvent } = this.#options;
+    const update = await subtasks?.update(observation);
+    if (update?.fault !== undefined) {
+      // A model may answer anything; a terminal must not obey it.
+      const shown = update.answered.text.replace(/\p{Cc}/gu, ' ');
+      onEvent(`the subtask "${shown}" is not acted on: ${update.fault}`);
+    } else if (update !== undefined) onEvent(`subtask: ${update.answered.text}`);
+    return subtasks?.current;
+  }
+
+  #take(chunk: ActionChunk, nowNs: number, asked: RealTimeChunk | undefined): void {
+    const { observedNs, timestep } = chunk;
+    const inTime = this.#realTime?.accept(asked, this.#plan, timestep, { observedNs, nowNs }) ?? true;
+    if (!inTime) return;
     const rows = Math.min(chunk.rows, this.#rowsPerChunk);
-    const { refused } = this.#plan.merge({ ...chunk, rows }, nowNs);
+    if (this.#starvation !== undefined) {
+      const pace = this.#starvation.pace(nowNs);
+      if (pace !== 1) this.#options.onEvent('actions again after a while: slowly at first');
+      this.#plan.setPace(pace, nowNs);
+    }
+    const merged = { ...chunk, rows };
+    const { refused } =
+      asked === undefined ? this.#plan.merge(merged, nowNs) : this.#plan.replace(merged, nowNs);
     if (refused !== undefined) this.#options.onEvent(`dropped a chunk that is ${refused}`);
     const future = this.#plan.future(nowNs);
     if (future !== undefined) this.#link.writer?.publish(future.chunk, future.startNs);
@@ -221,6 +294,7 @@ export class InferenceNode implements AsyncDisposable {
     const pauseMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#failuresInARow);
     this.#failuresInARow += 1;
     this.#failures += 1;
+    this.#realTime?.failed();
     this.#retryNs = nowNs + pauseMs * 1e6;
     this.#options.onEvent(
       `the policy failed: ${message} (${hint}); the arm holds, trying again in ${pauseMs} ms`,
@@ -233,7 +307,9 @@ export class InferenceNode implements AsyncDisposable {
     this.#wasRunning = false;
     this.#episode += 1;
     this.#plan.clear(nowNs);
+    this.#starvation?.reset();
     this.#options.policy.reset();
+    this.#options.subtasks?.reset();
   }
 
   #introduce(): void {

@@ -26,6 +26,13 @@ describe('the terminal panel', () => {
     expect(text).toContain('[Space] pause');
   });
 
+  it('says what the policy acts on within the task, when it was asked', () => {
+    const asked = { ...status, subtask: 'take the red cube' };
+    expect(panelLines('x', asked).join('\n')).toContain('subtask     take the red cube');
+    expect(panelLine(asked)).toContain('subtask "take the red cube"');
+    expect(panelLines('x', status).join('\n')).not.toContain('subtask');
+  });
+
   it('says that there is no arm and what it waits for', () => {
     const text = panelLines('x', {
       ...status,

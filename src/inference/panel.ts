@@ -17,6 +17,7 @@ export function panelLines(policy: string, status: InferenceStatus): string[] {
   return [
     `${policy}`,
     `state       ${state}${attached ? '' : ' (not in command)'}${faults === '' ? '' : `  ${faults}`}`,
+    ...(status.subtask === undefined ? [] : [`subtask     ${status.subtask}`]),
     `queue       ${bar(queueDepth, queueCapacity)}`,
     `inference   ${inferenceMs.toFixed(1)} ms   ${status.inferences} done, ${status.failures} failed`,
     `frames      ${frameAgeMs.toFixed(0)} ms old`,
@@ -32,5 +33,6 @@ export const panelLine = (status: InferenceStatus): string =>
     `queue ${status.queueDepth}/${status.queueCapacity}`,
     `inference ${status.inferenceMs.toFixed(1)} ms`,
     `frames ${status.frameAgeMs.toFixed(0)} ms old`,
+    ...(status.subtask === undefined ? [] : [`subtask "${status.subtask}"`]),
     ...(status.failures > 0 ? [`${status.failures} failed`] : []),
   ].join(' | ');

@@ -43,4 +43,15 @@ export function sleepUntilNs(deadlineNs: number): void {
   while (c.clock_nanosleep(MONOTONIC, ABSOLUTE, deadline, null) === Errno.EINTR);
 }
 
+/**
+ * Looks at the clock, about every 100 ns, until it shows `deadlineNs` or later. Compares whole numbers of 31 bits only:
+ * a double that crosses a call is boxed, and boxes of a thousand looks would be collected in the middle of the wait.
+ */
+export function spinUntilNs(deadlineNs: number): void {
+  const wholeS = Math.floor(deadlineNs / 1e9);
+  const restNs = Math.ceil(deadlineNs - wholeS * 1e9);
+  do readClock(MONOTONIC);
+  while (timespec[0]! < wholeS || (timespec[0] === wholeS && timespec[2]! < restNs));
+}
+
 export const systemClock: Clock = { nowNs: monotonicNs, unixS };

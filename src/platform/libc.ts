@@ -15,6 +15,7 @@ export interface Libc {
   posix_fallocate(fd: number, offset: number, length: number): number;
   linkat(fromDir: number, from: string, toDir: number, to: string, flags: number): number;
   fcntl(fd: number, command: number, argument: Bytes): number;
+  flock(fd: number, operation: number): number;
   open(path: string, flags: number, mode: number): number;
   close(fd: number): number;
   read(fd: number, bytes: Bytes, length: number): number;
@@ -51,6 +52,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, ...param
   posix_fallocate: ['int', 'int', 'int64_t', 'int64_t'],
   linkat: ['int', 'int', 'str', 'int', 'str', 'int'],
   fcntl: ['int', 'int', 'int', 'void *'],
+  flock: ['int', 'int', 'int'],
   open: ['int', 'str', 'int', 'int'],
   close: ['int', 'int'],
   read: ['int64_t', 'int', 'void *', 'size_t'],

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { monotonicNs, sleepUntilNs, unixS } from './clock.ts';
+import { monotonicNs, sleepUntilNs, spinUntilNs, unixS } from './clock.ts';
 import { distEntry, packageRoot } from './entry.ts';
 import { assertPlatform, errnoName } from './libc.ts';
 import { isAlive, parentPid, runtimeDir } from './process.ts';
@@ -65,11 +65,19 @@ describe('clock', () => {
     expect(unix).toBeLessThanOrEqual(Date.now() / 1000 + 0.002);
   });
 
-  it('sleeps until a deadline, and not at all when it has passed', () => {
-    const deadline = monotonicNs() + 3e6;
-    sleepUntilNs(deadline);
-    expect(monotonicNs()).toBeGreaterThanOrEqual(deadline);
-    sleepUntilNs(0);
-    sleepUntilNs(Number.NaN);
+  it.each([
+    ['sleeps', sleepUntilNs],
+    ['spins', spinUntilNs],
+  ])('%s until a deadline, and not at all when it has passed', (_, waitUntilNs) => {
+    // Over the turn of a second too, which the clock counts apart.
+    for (const deadlineNs of [monotonicNs() + 3e6, Math.ceil(monotonicNs() / 1e9) * 1e9 + 10]) {
+      waitUntilNs(deadlineNs);
+      expect(monotonicNs()).toBeGreaterThanOrEqual(deadlineNs);
+    }
+    const startNs = monotonicNs();
+    waitUntilNs(startNs - 1);
+    waitUntilNs(0);
+    waitUntilNs(Number.NaN);
+    expect(monotonicNs() - startNs).toBeLessThan(0.5e9);
   });
 });

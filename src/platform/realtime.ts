@@ -6,7 +6,7 @@ const PR_SET_TIMERSLACK = 29;
 export interface RealtimeRequest {
   /** SCHED_FIFO priority, 1 to 99; 0 does not ask for it. */
   readonly priority: number;
-  /** Run on this core only. Default: any. */
+  /** Run on this core only. Default: whichever is free. */
   readonly cpu?: number;
   /** How much later than asked a normal wake-up may come, ns. Default 1 (the system's default is 50 000). */
   readonly timerSlackNs?: number;

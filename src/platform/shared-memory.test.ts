@@ -28,28 +28,24 @@ describe('SharedMemory', () => {
     expect(Atomics.load(new Uint32Array(reader.buffer), 0)).toBe(6);
   });
 
-  it('appears under its name only when it has been filled', () => {
-    const seen: boolean[] = [];
-    using memory = SharedMemory.create(name, 4096, {
-      initialise: (buffer) => {
-        seen.push(SharedMemory.list().includes(name));
-        new Uint8Array(buffer)[0] = 9;
-      },
-    });
-    seen.push(SharedMemory.list().includes(name));
-    expect(seen).toEqual([false, true]);
-    expect(new Uint8Array(memory.buffer)[0]).toBe(9);
+  it('is hidden, if so wanted, until it appears under its name', () => {
+    using memory = SharedMemory.create(name, 4096, { hidden: true });
+    new Uint8Array(memory.buffer)[0] = 9;
+    expect(SharedMemory.list()).not.toContain(name);
+    memory.appear();
+    using other = SharedMemory.open(name);
+    expect(new Uint8Array(other.buffer)[0]).toBe(9);
   });
 
-  it('leaves nothing behind when filling it fails', () => {
-    const run = () =>
-      SharedMemory.create(name, 4096, {
-        initialise: () => {
-          throw new Error('no');
-        },
-      });
-    expect(run).toThrow('no');
-    expect(SharedMemory.list()).not.toContain(name);
+  it('keeps hidden when its name is taken, and can appear later', () => {
+    const first = SharedMemory.create(name, 4096);
+    using second = SharedMemory.create(name, 8192, { hidden: true });
+    expect(failure(() => second.appear())).toBe('SEGMENT_EXISTS');
+    first.unlink();
+    first.close();
+    second.appear();
+    using found = SharedMemory.open(name);
+    expect(found.bytes).toBe(8192);
   });
 
   it('refuses a name that is taken, one that is missing, and one that leaves /dev/shm', () => {

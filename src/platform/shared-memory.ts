@@ -15,8 +15,11 @@ const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const LOCK_UN = 8;
 
-const pathOf = (name: string): string => {
+const pathOf = (name: string, folder = DIRECTORY): string => {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}$/.test(name)) {
     throw new MyelinError('INVALID_ARGUMENT', {
       name: 'The segment name',
@@ -24,7 +27,7 @@ const pathOf = (name: string): string => {
       allowed: 'letters, digits, "_", "-" and "."',
     });
   }
-  return `${DIRECTORY}/${name}`;
+  return `${folder}/${name}`;
 };
 
 /** Turns what went wrong with a file in /dev/shm into the row of the error table that helps. */
@@ -57,11 +60,18 @@ const unmapper = new FinalizationRegistry(({ address, bytes }: { address: bigint
   libc().munmap(address, bytes);
 });
 
+export interface OpenOptions {
+  /** Nothing can be written then. Default false. */
+  readonly readOnly?: boolean;
+  /** Where it lies, when not in /dev/shm. */
+  readonly folder?: string;
+}
+
 export interface CreateOptions {
   /** File permissions. Default 0o600: only this user. */
   readonly mode?: number;
-  /** Fills the memory before anyone can see it. */
-  readonly initialise?: (buffer: ArrayBuffer) => void;
+  /** Without its name until {@link SharedMemory.appear}, so that it can be filled before anyone sees it. Default false. */
+  readonly hidden?: boolean;
 }
 
 /**
@@ -72,16 +82,18 @@ export class SharedMemory implements Disposable {
   readonly name: string;
   readonly bytes: number;
   readonly buffer: ArrayBuffer;
+  readonly #folder: string;
   readonly #address: bigint;
   readonly #inode: number;
   #fd: number;
   #mine = false;
 
-  private constructor(name: string, fd: number, bytes: number, readOnly: boolean) {
+  private constructor(name: string, fd: number, bytes: number, readOnly: boolean, folder = DIRECTORY) {
     const protection = readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
     this.#address = libc().mmap(null, bytes, protection, MAP_SHARED, fd, 0);
     if (this.#address === MAP_FAILED) throw refused('mapped', name, bytes, errno());
     this.name = name;
+    this.#folder = folder;
     this.bytes = bytes;
     this.buffer = viewMemory(this.#address, bytes);
     this.#inode = fstatSync(fd).ino;
@@ -90,43 +102,54 @@ export class SharedMemory implements Disposable {
   }
 
   /**
-   * Makes a new segment of `bytes` zeros. It appears under its name only when `initialise` has returned, and it is
-   * claimed for this process: see {@link claimed}.
+   * Makes a new segment of `bytes` zeros, claimed for this process: see {@link claimed}.
    * @throws MyelinError SEGMENT_EXISTS, SEGMENT_NO_SPACE, SEGMENT_FORBIDDEN
    */
   static create(name: string, bytes: number, options: CreateOptions = {}): SharedMemory {
-    const path = pathOf(name);
+    pathOf(name); // A bad name is refused now, not when it is to appear.
     // A file without a name: if this process dies half way, nothing is left behind.
     const fd = openFile('made', DIRECTORY, O_TMPFILE | constants.O_RDWR, options.mode ?? 0o600, name, bytes);
+    let memory: SharedMemory;
     try {
       let code = Errno.EINTR;
       while (code === Errno.EINTR) code = libc().posix_fallocate(fd, 0, bytes);
       if (code !== 0) throw refused('made', name, bytes, code);
-      const memory = new SharedMemory(name, fd, bytes, false);
-      memory.claim();
-      options.initialise?.(memory.buffer);
-      if (libc().linkat(AT_FDCWD, `/proc/self/fd/${fd}`, AT_FDCWD, path, AT_SYMLINK_FOLLOW) !== 0) {
-        const failure = errno();
-        memory.#forget();
-        if (failure === Errno.EEXIST) throw new MyelinError('SEGMENT_EXISTS', { name });
-        throw refused('made', name, bytes, failure);
-      }
-      return memory;
+      memory = new SharedMemory(name, fd, bytes, false);
     } catch (error) {
       closeSync(fd);
       throw error;
     }
+    try {
+      memory.claim();
+      if (options.hidden !== true) memory.appear();
+      return memory;
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Gives a hidden segment its name, for everyone to see.
+   * @throws MyelinError SEGMENT_EXISTS, SEGMENT_FORBIDDEN
+   */
+  appear(): void {
+    const file = `/proc/self/fd/${this.#fd}`;
+    if (libc().linkat(AT_FDCWD, file, AT_FDCWD, pathOf(this.name), AT_SYMLINK_FOLLOW) === 0) return;
+    const failure = errno();
+    if (failure === Errno.EEXIST) throw new MyelinError('SEGMENT_EXISTS', { name: this.name });
+    throw refused('made', this.name, this.bytes, failure);
   }
 
   /** @throws MyelinError SEGMENT_MISSING, SEGMENT_FORBIDDEN */
-  static open(name: string, options: { readonly readOnly?: boolean } = {}): SharedMemory {
-    const readOnly = options.readOnly ?? false;
+  static open(name: string, options: OpenOptions = {}): SharedMemory {
+    const { readOnly = false, folder = DIRECTORY } = options;
     const flags = (readOnly ? constants.O_RDONLY : constants.O_RDWR) | constants.O_NOFOLLOW;
-    const fd = openFile('opened', pathOf(name), flags, 0, name, 0);
+    const fd = openFile('opened', pathOf(name, folder), flags, 0, name, 0);
     try {
       const status = fstatSync(fd);
       if (!status.isFile() || status.size === 0) throw new MyelinError('SEGMENT_MISSING', { name });
-      return new SharedMemory(name, fd, status.size, readOnly);
+      return new SharedMemory(name, fd, status.size, readOnly, folder);
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -173,6 +196,19 @@ export class SharedMemory implements Disposable {
     return libc().fcntl(this.#fd, F_OFD_GETLK, request) === 0 && request[0] !== F_UNLCK;
   }
 
+  /**
+   * Runs `change` while no other process is inside of this, for the sake of those that have no atomic exchange. It
+   * does not wait: when another one is inside, `change` runs all the same and has to be atomic by itself.
+   */
+  exclusively<T>(change: () => T): T {
+    const locked = libc().flock(this.#fd, LOCK_EX | LOCK_NB) === 0;
+    try {
+      return change();
+    } finally {
+      if (locked) libc().flock(this.#fd, LOCK_UN);
+    }
+  }
+
   /** Keeps the pages in memory. False when the system refuses (ulimit -l). */
   lock(): boolean {
     return libc().mlock(this.#address, this.bytes) === 0;
@@ -181,7 +217,7 @@ export class SharedMemory implements Disposable {
   /** Whether the name still leads to this segment and not to a newer one. */
   get current(): boolean {
     try {
-      const fd = openSync(pathOf(this.name), constants.O_RDONLY | constants.O_NOFOLLOW);
+      const fd = openSync(pathOf(this.name, this.#folder), constants.O_RDONLY | constants.O_NOFOLLOW);
       const { ino } = fstatSync(fd);
       closeSync(fd);
       return ino === this.#inode;

@@ -43,9 +43,16 @@ const MAP_FAILED = 2n ** 64n - 1n;
 const fourcc = (text: string): number => Buffer.from(text, 'latin1').readUInt32LE(0);
 const fourccText = (code: number): string => Buffer.from(Uint32Array.of(code).buffer).toString('latin1');
 
-/** Pixel formats that can be turned into RGB here, best first. */
-export const PIXEL_FORMATS = ['RGB3', 'YUYV'] as const;
+/** Pixel formats that can be turned into RGB here. */
+export const PIXEL_FORMATS = ['RGB3', 'YUYV', 'MJPG'] as const;
 export type PixelFormat = (typeof PIXEL_FORMATS)[number];
+
+/**
+ * The order in which formats are tried for a picture of this size. Uncompressed ones cost nothing to decode, but
+ * over USB 2 they are slow above 640x480, where a camera gives its full rate as MJPEG only.
+ */
+const preference = ({ width, height }: VideoRequest): readonly PixelFormat[] =>
+  width * height > 640 * 480 ? ['MJPG', 'RGB3', 'YUYV'] : PIXEL_FORMATS;
 
 /** One picture in a driver's buffer; valid until {@link VideoDevice.release}. */
 export interface VideoBuffer {
@@ -71,7 +78,7 @@ export class VideoDevice implements Disposable {
   readonly width: number;
   readonly height: number;
   readonly format: PixelFormat;
-  /** Distance between rows, bytes. */
+  /** Distance between rows, bytes; 0 for a compressed format. */
   readonly stride: number;
   readonly #buffers: { address: bigint; bytes: Uint8Array }[] = [];
   readonly #request = new Uint8Array(V4L2_STRUCT_BYTES.v4l2_buffer);
@@ -93,7 +100,7 @@ export class VideoDevice implements Disposable {
     }
     try {
       this.card = this.#queryCard();
-      this.format = this.#chooseFormat();
+      this.format = this.#chooseFormat(wanted);
       const { width, height, stride } = this.#setFormat(wanted);
       this.width = width;
       this.height = height;
@@ -183,7 +190,7 @@ export class VideoDevice implements Disposable {
     return card.slice(0, card.indexOf('\0'));
   }
 
-  #chooseFormat(): PixelFormat {
+  #chooseFormat(wanted: VideoRequest): PixelFormat {
     const bytes = new Uint8Array(V4L2_STRUCT_BYTES.v4l2_fmtdesc);
     const fields = new DataView(bytes.buffer);
     const offered: string[] = [];
@@ -194,11 +201,11 @@ export class VideoDevice implements Disposable {
       if (libc().ioctl(this.#fd, VIDIOC.ENUM_FMT, bytes) !== 0) break;
       offered.push(fourccText(fields.getUint32(44, true)));
     }
-    const format = PIXEL_FORMATS.find((candidate) => offered.includes(candidate));
+    const format = preference(wanted).find((candidate) => offered.includes(candidate));
     if (format !== undefined) return format;
     throw this.#refuse(
       `it offers ${offered.join(', ') || 'no format'} and not ${PIXEL_FORMATS.join(' or ')}`,
-      'Use a camera, or a mode of it, that gives uncompressed pictures.',
+      'Use a camera, or a mode of it, that gives one of these.',
     );
   }
 
@@ -218,11 +225,11 @@ export class VideoDevice implements Disposable {
       );
     }
     const agreed = fields.getUint32(8, true);
-    const packed = agreed * (this.format === 'RGB3' ? 3 : 2);
+    const packed = { RGB3: 3 * agreed, YUYV: 2 * agreed, MJPG: 0 }[this.format];
     return {
       width: agreed,
       height: fields.getUint32(12, true),
-      stride: Math.max(fields.getUint32(24, true), packed),
+      stride: packed === 0 ? 0 : Math.max(fields.getUint32(24, true), packed),
     };
   }
 

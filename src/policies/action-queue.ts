@@ -25,6 +25,8 @@ export class ActionQueue {
       for (let row = 0; row < Math.min(rows, this.#policy.spec.actionSteps); row++) {
         this.#rows.push(actions.slice(row * dof, (row + 1) * dof));
       }
+    } else {
+      this.#policy.observe?.(observation);
     }
     return this.#rows.shift() as Float64Array;
   }

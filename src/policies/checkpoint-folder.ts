@@ -2,27 +2,18 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { MyelinError } from '../core/errors.ts';
-import { type ActConfig, actConfigSchema, actInterface } from './models/act-config.ts';
+import type { CheckpointFolder } from './models/kind.ts';
+import { MODEL_KINDS, modelKind } from './models/kinds.ts';
 import { legacyPipelines } from './processors/legacy.ts';
 import { Pipeline } from './processors/pipeline.ts';
 import { readJson } from './read-json.ts';
-import { openSafetensors, type TensorFile } from './safetensors.ts';
+import { openWeights } from './weight-files.ts';
 
 const PREPROCESSOR = 'policy_preprocessor.json';
 const POSTPROCESSOR = 'policy_postprocessor.json';
 
 /** Where trainers put the policy inside the folder a person names. */
 const INSIDE = ['', 'pretrained_model', join('checkpoints', 'last', 'pretrained_model')];
-
-/** A LeRobot checkpoint that was read but not loaded. */
-export interface CheckpointFolder {
-  readonly folder: string;
-  readonly configFile: string;
-  readonly config: ActConfig;
-  readonly weights: TensorFile;
-  /** Whether its statistics lie in the model's file, as before processor files existed. */
-  readonly legacy: boolean;
-}
 
 const anyPolicy = z.looseObject({ type: z.string() });
 
@@ -38,27 +29,35 @@ export async function readCheckpointFolder(path: string): Promise<CheckpointFold
     throw new MyelinError('FILE_NOT_FOUND', { file: join(resolve(path), 'config.json') });
   const configFile = join(folder, 'config.json');
   const { type } = await readJson(configFile, anyPolicy);
-  if (type !== 'act') {
+  const kind = modelKind(type);
+  if (kind === undefined) {
+    const known = MODEL_KINDS.map((each) => each.type).join(', ');
     throw new MyelinError('CHECKPOINT_UNSUPPORTED', {
       file: configFile,
       feature: `the policy type "${type}"`,
-      advice: 'Checkpoints of type "act" run here; others can be served by their own engine.',
+      advice: `Types that run here: ${known}. Others can be served by their own engine.`,
     });
   }
-  const config = await readJson(configFile, actConfigSchema);
-  const weights = await openSafetensors(join(folder, 'model.safetensors'));
-  return { folder, configFile, config, weights, legacy: !existsSync(join(folder, PREPROCESSOR)) };
+  const config = await readJson(configFile, kind.schema);
+  const weights = await openWeights(folder);
+  return { kind, folder, configFile, config, weights, legacy: !existsSync(join(folder, PREPROCESSOR)) };
 }
 
 /** The processors of a checkpoint: from their files, or from an old checkpoint's buffers. */
 export async function openPipelines(
   checkpoint: CheckpointFolder,
 ): Promise<{ before: Pipeline; after: Pipeline }> {
-  const { folder, config, configFile, weights, legacy } = checkpoint;
-  actInterface(config, configFile);
+  const { kind, folder, config, configFile, weights, legacy } = checkpoint;
+  const { inputs, outputs, normalization } = kind.describe(config, configFile);
   if (legacy) {
-    const features = new Map(Object.entries({ ...config.input_features, ...config.output_features }));
-    return legacyPipelines(weights, features, new Map(Object.entries(config.normalization_mapping)));
+    const features = new Map(Object.entries({ ...inputs, ...outputs }));
+    const { before, after } = await legacyPipelines(
+      weights,
+      features,
+      new Map(Object.entries(normalization)),
+    );
+    const steps = (await kind.legacySteps?.(checkpoint)) ?? [];
+    return { before: new Pipeline([...steps, ...before.steps]), after };
   }
   return {
     before: await Pipeline.open(join(folder, PREPROCESSOR)),

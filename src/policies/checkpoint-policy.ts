@@ -4,8 +4,14 @@ import type { Observation } from '../core/observation.ts';
 import { ACTION, cameraName } from './features.ts';
 import type { Model } from './model.ts';
 import { type CameraBinding, observationBatch, type VectorBinding } from './observation-batch.ts';
-import type { InferOptions, Policy, PolicySpec } from './policy.ts';
+import type { InferOptions, Policy, PolicySpec, RealTimeChunk, Subtask, SubtaskOptions } from './policy.ts';
+import { type Batch, makeBatch } from './processors/batch.ts';
 import type { Pipeline } from './processors/pipeline.ts';
+import { anySeed } from './samplers/noise.ts';
+import { streamOf, uniformAt } from './seeded-tensor.ts';
+import { sampleToken } from './subtask/choose-token.ts';
+import { SubtaskPrompts } from './subtask/prompts.ts';
+import { type SubtaskTemplate, subtaskTemplate } from './subtask/template.ts';
 import { TemporalEnsemble } from './temporal-ensemble.ts';
 
 export interface CheckpointPolicySettings {
@@ -20,6 +26,8 @@ export interface CheckpointPolicySettings {
   readonly stepPeriodS?: number | undefined;
   readonly stateNames?: readonly string[] | undefined;
   readonly actionNames?: readonly string[] | undefined;
+  /** How it is asked for subtasks, when its model can go on with words. Default: `task-subtask`. */
+  readonly subtaskTemplate?: SubtaskTemplate | undefined;
   /** The policy's camera name to the observation's. */
   readonly cameras?: Readonly<Record<string, string>> | undefined;
 }
@@ -33,7 +41,14 @@ const numbered = (prefix: string, count: number) => Array.from({ length: count }
 export class CheckpointPolicy implements Policy {
   readonly spec: PolicySpec;
   readonly model: Model;
+  /** Several where one network answers its forks' observations in one run. */
+  readonly parallelCalls: number;
+  /** There for models that look back. @throws MyelinError OBSERVATION_MISMATCH */
+  readonly observe?: (observation: Observation) => void;
+  /** There for models with a language head. */
+  readonly generateSubtask?: (observation: Observation, options: SubtaskOptions) => Promise<Subtask>;
   readonly #settings: CheckpointPolicySettings;
+  readonly #prompts: SubtaskPrompts | undefined;
   readonly #cameras: readonly CameraBinding[];
   readonly #vectors: readonly VectorBinding[];
   readonly #ensemble: TemporalEnsemble | undefined;
@@ -42,6 +57,7 @@ export class CheckpointPolicy implements Policy {
   constructor(settings: CheckpointPolicySettings) {
     const { model, before, temporalEnsembleCoefficient: coefficient } = settings;
     this.model = model;
+    this.parallelCalls = model.maxBatch ?? 1;
     this.#settings = settings;
     this.#cameras = model.pictures.map((need) => {
       const source = before.sourceOf(need.feature);
@@ -53,16 +69,31 @@ export class CheckpointPolicy implements Policy {
       coefficient === undefined
         ? undefined
         : new TemporalEnsemble(coefficient, model.chunkRows, model.actionLength);
+    if (model.observe !== undefined) this.observe = (observation) => this.#observe(observation);
+    const { tokenizer } = before;
+    if (model.generate !== undefined && tokenizer !== undefined) {
+      this.#prompts = new SubtaskPrompts(
+        settings.subtaskTemplate ?? subtaskTemplate('task-subtask'),
+        tokenizer,
+      );
+      this.generateSubtask = (observation, options) =>
+        this.#inTurn(() => this.#generateSubtask(observation, options));
+    }
     const state = model.vectors.find(({ feature }) => feature.endsWith('.state'));
     this.spec = {
       name: settings.name,
-      cameras: this.#cameras.map(({ camera, width, height }) => ({ name: camera, width, height })),
+      cameras: this.#cameras.map(({ camera, width, height, anySize, optional }) => ({
+        name: camera,
+        ...(anySize ? {} : { width, height }),
+        ...(optional ? { optional } : {}),
+      })),
       stateNames: settings.stateNames ?? numbered('state', state?.length ?? 0),
       actionNames: settings.actionNames ?? numbered('action', model.actionLength),
       chunkRows: model.chunkRows,
       actionSteps: settings.actionSteps,
       ...(settings.stepPeriodS === undefined ? {} : { stepPeriodS: settings.stepPeriodS }),
-      subtasks: false,
+      subtasks: this.generateSubtask !== undefined,
+      ...(model.realTime === undefined ? {} : { realTime: model.realTime }),
     };
   }
 
@@ -72,13 +103,20 @@ export class CheckpointPolicy implements Policy {
    * @throws MyelinError OBSERVATION_MISMATCH, POLICY_OUTPUT_INVALID, MODEL_FAILED
    */
   infer(observation: Observation, options: InferOptions = {}): Promise<ActionChunk> {
-    const result = this.#turn.then(() => this.#infer(observation, options));
-    this.#turn = result.catch(() => undefined);
-    return result;
+    return this.#inTurn(() => this.#infer(observation, options));
   }
 
   reset(): void {
     this.#ensemble?.reset();
+    this.model.reset?.();
+  }
+
+  fork(): Policy {
+    const { model } = this;
+    const own = model.fork?.() ?? model;
+    const policy = new CheckpointPolicy({ ...this.#settings, model: own });
+    policy.close = async () => undefined;
+    return policy;
   }
 
   close(): Promise<void> {
@@ -89,6 +127,18 @@ export class CheckpointPolicy implements Policy {
     return this.close();
   }
 
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #observe(observation: Observation): void {
+    const batch = observationBatch(observation, this.#cameras, this.#vectors);
+    this.#settings.before.apply(batch);
+    this.model.observe?.(batch);
+  }
+
   async #infer(observation: Observation, options: InferOptions): Promise<ActionChunk> {
     options.signal?.throwIfAborted();
     const { before, after, stepPeriodS = DEFAULT_STEP_PERIOD_S } = this.#settings;
@@ -97,8 +147,13 @@ export class CheckpointPolicy implements Policy {
       options.onStage?.(stage, performance.now() - started);
       started = performance.now();
     };
-    const batch = observationBatch(observation, this.#cameras, this.#vectors);
+    const batch = this.#batch(observation, options);
+    // Steps that normalise actions too bring the previous chunk to where the model denoises.
+    if (options.realTimeChunk !== undefined)
+      batch.vectors.set(ACTION, previousRows(options.realTimeChunk, this.model));
     before.apply(batch);
+    const told = options.subtask && this.#prompts?.actions(batch, observation.task, options.subtask);
+    if (told !== undefined) batch.tokens = told;
     stageEnds('preprocess');
     const raw = await this.model.predict(batch, options);
     started = performance.now();
@@ -110,7 +165,11 @@ export class CheckpointPolicy implements Policy {
     }
     checkFinite(raw);
     const ensembled = this.#ensemble?.update(raw, observation.timestep) ?? Float64Array.from(raw);
-    const answer = { pictures: new Map(), vectors: new Map([[ACTION, ensembled]]) };
+    const answer = makeBatch({
+      vectors: new Map([[ACTION, ensembled]]),
+      actionLength: dof,
+      notes: batch.notes,
+    });
     after.apply(answer);
     const actions = answer.vectors.get(ACTION) as Float64Array;
     checkFinite(actions);
@@ -118,6 +177,59 @@ export class CheckpointPolicy implements Policy {
     const { timestep, timestampNs: observedNs } = observation;
     return { actions, rows, dof, stepPeriodS, timestep, observedNs };
   }
+
+  /** What the policy needs of an observation, the subtask in place of the task where that is how it is told. */
+  #batch(observation: Observation, { subtask }: Pick<InferOptions, 'subtask'> = {}): Batch {
+    const told = subtask !== undefined && this.#prompts?.template.actions.by === 'task';
+    const seen = told ? { ...observation, task: subtask.text } : observation;
+    const batch = observationBatch(seen, this.#cameras, this.#vectors);
+    return { ...batch, actionLength: this.model.actionLength };
+  }
+
+  async #generateSubtask(observation: Observation, options: SubtaskOptions): Promise<Subtask> {
+    const { model } = this;
+    const prompts = this.#prompts;
+    if (prompts === undefined || model.generate === undefined) throw new TypeError('no language head');
+    const { temperature, maxDecodingSteps: maxSteps, onToken, signal, onStage } = options;
+    signal?.throwIfAborted();
+    const batch = this.#batch(observation);
+    this.#settings.before.apply(batch);
+    batch.tokens = prompts.question(batch, observation.task);
+    const { tokenizer } = prompts;
+    const random = uniformStream(options.seed ?? anySeed());
+    const soFar: number[] = [];
+    const tokens = await model.generate(batch, {
+      maxSteps,
+      stopTokens: [options.stopToken ?? tokenizer.idOf('<eos>') ?? 1],
+      choose: (logits) => sampleToken(logits, temperature, random),
+      onToken: (token) => {
+        soFar.push(token);
+        onToken?.(token, tokenizer.decode(soFar));
+      },
+      signal,
+      onStage,
+    });
+    return { text: tokenizer.decode(tokens).trim(), tokens };
+  }
+}
+
+/** Uniform numbers in [0, 1), one after the other. */
+function uniformStream(seed: number): () => number {
+  const stream = streamOf(seed, 'subtask');
+  let index = 0;
+  return () => (uniformAt(stream, index++) + 1) / 2;
+}
+
+/** @throws MyelinError INVALID_ARGUMENT */
+function previousRows({ previous, rows, delaySteps }: RealTimeChunk, { actionLength }: Model): Float64Array {
+  const invalid = (name: string, value: number, allowed: string) =>
+    new MyelinError('INVALID_ARGUMENT', { name: `realTimeChunk.${name}`, value, allowed });
+  if (previous.length !== rows * actionLength)
+    throw invalid('previous', previous.length, `${rows} x ${actionLength} numbers`);
+  if (!previous.every(Number.isFinite)) throw invalid('previous', Number.NaN, 'finite');
+  if (!Number.isInteger(delaySteps) || delaySteps < 0)
+    throw invalid('delaySteps', delaySteps, 'a whole number, not negative');
+  return previous.slice();
 }
 
 function checkFinite(actions: ArrayLike<number>): void {

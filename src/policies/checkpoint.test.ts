@@ -6,29 +6,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MyelinError } from '../core/errors.ts';
 import { inspectCheckpoint } from './checkpoint.ts';
 import { openPipelines, readCheckpointFolder } from './checkpoint-folder.ts';
-import { actTrainingTensors } from './models/act.ts';
-import { type ActConfig, actInterface } from './models/act-config.ts';
+import { actInventory, actTrainingTensors } from './models/act.ts';
+import { type ActConfig, actConfig, actInterface } from './models/act-config.ts';
+import { smallActConfig } from './models/act-small.ts';
 import { elementCount } from './safetensors.ts';
 import { writeSafetensors } from './safetensors-writer.ts';
-import { actConfig, actTensors, createSeededCheckpoint } from './seeded-checkpoint.ts';
+import { createSeededCheckpoint } from './seeded-checkpoint.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'myelin-checkpoint-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const SMALL = actConfig({
-  input_features: {
-    'observation.state': { type: 'STATE', shape: [3] },
-    'observation.environment_state': { type: 'ENV', shape: [7] },
-  },
-  output_features: { action: { type: 'ACTION', shape: [3] } },
-  dim_model: 8,
-  n_heads: 2,
-  dim_feedforward: 8,
-  n_encoder_layers: 1,
-  latent_dim: 4,
-  chunk_size: 5,
-  n_action_steps: 2,
-});
+const SMALL = smallActConfig();
 const good = join(folder, 'good');
 beforeAll(() => createSeededCheckpoint(good, SMALL, 1));
 
@@ -60,7 +48,7 @@ describe('a checkpoint', () => {
       output_features: { action: { type: 'ACTION', shape: [6] } },
     });
     const ports = actInterface(config, 'config.json');
-    const tensors = new Map([...actTensors(config), ...actTrainingTensors(config, ports)]);
+    const tensors = new Map([...actInventory(config, ports).shapes, ...actTrainingTensors(config, ports)]);
     const weights = [...tensors.values()].reduce((sum, shape) => sum + elementCount(shape), 0);
     expect([tensors.size, weights]).toEqual([234, 51_668_614]);
   });
@@ -77,7 +65,7 @@ describe('a checkpoint', () => {
 
   it('has its missing, misshapen and unknown tensors named', async () => {
     const copy = changed({});
-    const shapes = actTensors(SMALL);
+    const shapes = new Map(actInventory(SMALL, actInterface(SMALL, 'config.json')).shapes);
     shapes.delete('model.action_head.bias');
     shapes.set('model.decoder.norm.weight', [9]);
     shapes.set('model.extra.weight', [1]);
@@ -99,7 +87,7 @@ describe('a checkpoint', () => {
       'observation.images.wrist': { type: 'VISUAL', shape: [3, 32, 32] },
     };
     const refused: [Partial<Record<keyof ActConfig, unknown>>, string][] = [
-      [{ type: 'smolvla' }, 'the policy type "smolvla"'],
+      [{ type: 'groot' }, 'the policy type "groot"'],
       [{ feedforward_activation: 'glu' }, 'the activation "glu"'],
       [{ vision_backbone: 'efficientnet', input_features: picture }, 'the backbone "efficientnet"'],
       [{ replace_final_stride_with_dilation: true, input_features: picture }, 'with resnet18'],

@@ -1,9 +1,7 @@
 import { readCheckpointFolder } from './checkpoint-folder.ts';
-import { actTrainingTensors } from './models/act.ts';
-import { actInterface } from './models/act-config.ts';
+import type { Feature } from './features.ts';
 import { isLegacyBuffer } from './processors/legacy.ts';
 import { elementCount } from './safetensors.ts';
-import { actTensors } from './seeded-checkpoint.ts';
 
 export interface FeatureReport {
   readonly name: string;
@@ -42,10 +40,12 @@ export interface CheckpointReport {
  * @throws MyelinError when its configuration or the header of its weights cannot be read
  */
 export async function inspectCheckpoint(path: string): Promise<CheckpointReport> {
-  const { folder, config, configFile, weights, legacy } = await readCheckpointFolder(path);
-  const needed = actTensors(config, configFile);
-  const training = actTrainingTensors(config, actInterface(config, configFile));
+  const { kind, folder, config, configFile, weights, legacy } = await readCheckpointFolder(path);
+  const description = kind.describe(config, configFile);
   const found = weights.tensors;
+  const shapes = new Map([...found].map(([name, { shape }]) => [name, shape]));
+  const needed = kind.tensors(config, configFile, shapes);
+  const training = kind.trainingTensors(config, configFile, shapes);
   const absent = [...needed].filter(([name]) => !found.has(name));
   const misshapen = [...needed].flatMap(([tensor, expected]) => {
     const shape = found.get(tensor)?.shape;
@@ -55,22 +55,22 @@ export async function inspectCheckpoint(path: string): Promise<CheckpointReport>
   });
   const sum = (shapes: Iterable<readonly number[]>) =>
     [...shapes].reduce((total, shape) => total + elementCount(shape), 0);
-  const describe = (features: typeof config.input_features): FeatureReport[] =>
+  const describe = (features: Readonly<Record<string, Feature>>): FeatureReport[] =>
     Object.entries(features).map(([name, { type, shape }]) => ({
       name,
       type,
       shape,
-      normalization: config.normalization_mapping[type] ?? 'IDENTITY',
+      normalization: description.normalization[type] ?? 'IDENTITY',
     }));
   return {
-    type: config.type,
+    type: kind.type,
     folder,
     legacy,
-    inputs: describe(config.input_features),
-    outputs: describe(config.output_features),
-    chunkRows: config.chunk_size,
-    actionSteps: config.n_action_steps,
-    temporalEnsembleCoefficient: config.temporal_ensemble_coeff ?? undefined,
+    inputs: describe(description.inputs),
+    outputs: describe(description.outputs),
+    chunkRows: description.chunkRows,
+    actionSteps: description.actionSteps,
+    temporalEnsembleCoefficient: description.temporalEnsembleCoefficient,
     weights: sum(needed.values()),
     trainingWeights: sum(training.values()),
     missing: absent.map(([tensor, expected]) => ({ tensor, expected })),

@@ -2,7 +2,7 @@ import { MyelinError } from '../core/errors.ts';
 import type { CameraFrame, Observation } from '../core/observation.ts';
 import { ENVIRONMENT_STATE } from './features.ts';
 import type { PictureNeed, VectorNeed } from './model.ts';
-import { type Batch, type Picture, unitLevels } from './processors/batch.ts';
+import { type Batch, makeBatch, type Picture, unitLevels } from './processors/batch.ts';
 
 /** A picture or vector the policy needs, and what the observation calls it. */
 export interface CameraBinding extends PictureNeed {
@@ -17,7 +17,8 @@ export interface VectorBinding extends VectorNeed {
 
 /**
  * Gathers what a policy needs from an observation. Nothing is resized, padded or guessed: a policy trained on other
- * pictures would act on things it never saw.
+ * pictures would act on things it never saw. Models that were trained with absent cameras, or resize themselves,
+ * say so in their needs; one camera must be there even so.
  * @throws MyelinError OBSERVATION_MISMATCH
  */
 export function observationBatch(
@@ -25,18 +26,25 @@ export function observationBatch(
   cameras: readonly CameraBinding[],
   vectors: readonly VectorBinding[],
 ): Batch {
-  return {
-    pictures: new Map(cameras.map((binding) => [binding.source, takePicture(observation, binding)])),
+  const present = cameras.filter(({ camera, optional }) => !optional || observation.cameras.has(camera));
+  const [first] = cameras;
+  if (present.length === 0 && first !== undefined) takePicture(observation, first);
+  return makeBatch({
+    timestep: observation.timestep,
+    pictures: new Map(present.map((binding) => [binding.source, takePicture(observation, binding)])),
     vectors: new Map(vectors.map((binding) => [binding.source, takeVector(observation, binding)])),
-  };
+    task: observation.task,
+  });
 }
 
 const mismatch = (needed: string, found: string, advice: string) =>
   new MyelinError('OBSERVATION_MISMATCH', { needed, found, advice });
 
-function takePicture(observation: Observation, { camera, width, height }: CameraBinding): Picture {
+function takePicture(observation: Observation, { camera, width, height, anySize }: CameraBinding): Picture {
   const frame = observation.cameras.get(camera);
-  const needed = `a picture of ${width}x${height} from the camera "${camera}"`;
+  const needed = anySize
+    ? `a picture from the camera "${camera}"`
+    : `a picture of ${width}x${height} from the camera "${camera}"`;
   if (frame === undefined) {
     const names = [...observation.cameras.keys()].join(', ') || 'none';
     throw mismatch(
@@ -45,7 +53,8 @@ function takePicture(observation: Observation, { camera, width, height }: Camera
       'Name cameras as in training, for example --camera-id wrist=0.',
     );
   }
-  checkSize(frame, width, height, needed);
+  if (anySize) checkSize(frame, frame.width, frame.height, needed);
+  else checkSize(frame, width, height, needed);
   return { frame, levels: unitLevels() };
 }
 

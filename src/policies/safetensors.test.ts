@@ -39,8 +39,8 @@ describe('a safetensors file', () => {
     expect(file.path).toBe(path);
     expect(file.metadata).toEqual({ format: 'pt' });
     expect([...file.tensors.keys()]).toEqual(['a', 'b.c']);
-    expect(await readTensor(file, file.tensors.get('a')!)).toEqual(Float64Array.of(1, 2, 3, 4));
-    expect(await readTensor(file, file.tensors.get('b.c')!)).toEqual(Float64Array.of(0.5));
+    expect(await readTensor(file.tensors.get('a')!)).toEqual(Float64Array.of(1, 2, 3, 4));
+    expect(await readTensor(file.tensors.get('b.c')!)).toEqual(Float64Array.of(0.5));
   });
 
   it('widens halves and brain floats exactly', async () => {
@@ -50,7 +50,7 @@ describe('a safetensors file', () => {
     );
     const path = withHeader('halves', BigInt(json.length), Buffer.concat([Buffer.from(json), data]));
     const file = await openSafetensors(path);
-    expect([...(await readTensor(file, file.tensors.get('h')!))]).toEqual([
+    expect([...(await readTensor(file.tensors.get('h')!))]).toEqual([
       1,
       -2,
       2 ** -24,
@@ -58,7 +58,7 @@ describe('a safetensors file', () => {
       Number.NEGATIVE_INFINITY,
       Number.NaN,
     ]);
-    expect([...(await readTensor(file, file.tensors.get('b')!))]).toEqual([1.5, -123.5]);
+    expect([...(await readTensor(file.tensors.get('b')!))]).toEqual([1.5, -123.5]);
   });
 
   it('names the file and the tensor it is cut off in', async () => {
@@ -84,6 +84,7 @@ describe('a safetensors file', () => {
     await expect(openSafetensors(withHeader('utf8', 2n, Uint8Array.of(0xff, 0xfe)))).rejects.toThrow('UTF-8');
     writeFileSync(join(folder, 'short'), 'abc');
     await expect(openSafetensors(join(folder, 'short'))).rejects.toThrow('too short');
+    await expect(openSafetensors(folder)).rejects.toThrow('not a file');
     await expect(openSafetensors(join(folder, 'none'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
   });
 

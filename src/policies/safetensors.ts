@@ -1,6 +1,7 @@
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { MyelinError } from '../core/errors.ts';
+import type { QuantizedFormat } from './quantize/format.ts';
 
 /** Bytes an element takes, by the name the format gives its type. */
 export const TENSOR_BYTES = {
@@ -27,13 +28,24 @@ export type TensorType = keyof typeof TENSOR_BYTES;
 export const elementCount = (shape: readonly number[]): number =>
   shape.reduce((product, extent) => product * extent, 1);
 
-/** Where one tensor lies in its file. Offsets are absolute, in bytes. */
+/** Where one tensor lies. Offsets are absolute, in bytes. */
 export interface TensorEntry {
   readonly name: string;
+  /** Real path of the file that holds it: a checkpoint may be spread over several. */
+  readonly path: string;
   readonly type: TensorType;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
+}
+
+/** A matrix [outputs, inputs] in a quantised file. */
+export interface QuantizedMatrix {
+  readonly format: QuantizedFormat;
+  /** [outputs, blocks, block * bits / 8] bytes. */
+  readonly values: TensorEntry;
+  /** [outputs, blocks] float32. */
+  readonly scales: TensorEntry;
 }
 
 /** A safetensors file whose header was read and found sound; the data stays on disk. */
@@ -42,6 +54,8 @@ export interface TensorFile {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Matrices that another file holds in whole numbers too, by the names they have here. */
+  readonly quantized?: ReadonlyMap<string, QuantizedMatrix>;
 }
 
 /** The reference implementation refuses longer headers too. */
@@ -87,7 +101,11 @@ export async function openSafetensors(file: string): Promise<TensorFile> {
   const path = await realpath(file).catch((cause: unknown) => {
     throw new MyelinError('FILE_NOT_FOUND', { file }, { cause });
   });
-  const handle = await open(path);
+  // Opening a pipe would wait for whoever writes to it.
+  if (!(await stat(path)).isFile()) throw invalid(path, 'it is not a file');
+  const handle = await open(path).catch((cause: unknown) => {
+    throw invalid(path, 'it cannot be opened', cause);
+  });
   try {
     const { size } = await handle.stat();
     if (size < LENGTH_BYTES) throw invalid(path, `it is ${size} bytes long, too short for a header`);
@@ -106,13 +124,13 @@ export async function openSafetensors(file: string): Promise<TensorFile> {
  * Reads one floating-point tensor into memory, widened to f64 (small ones: statistics, not weights).
  * @throws MyelinError TENSOR_INVALID for other element types
  */
-export async function readTensor(file: TensorFile, tensor: TensorEntry): Promise<Float64Array> {
-  const handle = await open(file.path);
+export async function readTensor(tensor: TensorEntry): Promise<Float64Array> {
+  const handle = await open(tensor.path);
   try {
-    const bytes = await readExactly(handle, file.path, tensor.begin, tensor.end - tensor.begin);
+    const bytes = await readExactly(handle, tensor.path, tensor.begin, tensor.end - tensor.begin);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const size = TENSOR_BYTES[tensor.type];
-    const read = elementReader(file, tensor, view);
+    const read = elementReader(tensor, view);
     return Float64Array.from({ length: bytes.byteLength / size }, (_, i) => read(i * size));
   } finally {
     await handle.close();
@@ -150,7 +168,7 @@ function tensorEntry(path: string, name: string, value: unknown, dataStart: numb
   if (expected !== found) {
     throw wrongTensor(path, name, `[${shape.join(', ')}] of ${type} takes ${expected} bytes, not ${found}`);
   }
-  return { name, type, shape, begin: dataStart + offsets[0], end: dataStart + offsets[1] };
+  return { name, path, type, shape, begin: dataStart + offsets[0], end: dataStart + offsets[1] };
 }
 
 function checkCoverage(
@@ -204,7 +222,7 @@ const fromBf16 = (bits: number): number => {
 };
 
 /** IEEE 754 binary16. */
-const fromF16 = (bits: number): number => {
+export const fromF16 = (bits: number): number => {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;
@@ -213,7 +231,7 @@ const fromF16 = (bits: number): number => {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 };
 
-function elementReader(file: TensorFile, tensor: TensorEntry, view: DataView): (offset: number) => number {
+function elementReader(tensor: TensorEntry, view: DataView): (offset: number) => number {
   switch (tensor.type) {
     case 'F64':
       return (offset) => view.getFloat64(offset, true);
@@ -224,6 +242,6 @@ function elementReader(file: TensorFile, tensor: TensorEntry, view: DataView): (
     case 'BF16':
       return (offset) => fromBf16(view.getUint16(offset, true));
     default:
-      throw wrongTensor(file.path, tensor.name, `${tensor.type} is not a floating-point type`);
+      throw wrongTensor(tensor.path, tensor.name, `${tensor.type} is not a floating-point type`);
   }
 }

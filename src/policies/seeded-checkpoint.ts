@@ -1,95 +1,88 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ACTION, type Feature, STATE } from './features.ts';
-import { actBackbone, actTrainingTensors, actTransformer } from './models/act.ts';
-import { type ActConfig, actInterface } from './models/act-config.ts';
-import { TensorInventory } from './onnx/weights.ts';
-import { type TensorToWrite, writeSafetensors } from './safetensors-writer.ts';
+import { MyelinError } from '../core/errors.ts';
+import type { ModelDescription, TensorShapes } from './models/kind.ts';
+import { modelKind } from './models/kinds.ts';
+import { type StorageType, type TensorToWrite, writeSafetensors } from './safetensors-writer.ts';
 import { seededTensor } from './seeded-tensor.ts';
-
-/** Tensors an ACT network runs on, with their shapes. */
-export function actTensors(config: ActConfig, file = 'config.json'): Map<string, readonly number[]> {
-  const ports = actInterface(config, file);
-  const inventory = new TensorInventory();
-  if (ports.cameras.length > 0) actBackbone(config, ports.cameras, inventory);
-  actTransformer(config, ports, inventory);
-  return inventory.shapes;
-}
-
-/** An ACT configuration as LeRobot's trainer writes it, at its full size (52 M weights), for a 7-axis arm. */
-export function actConfig(changes: Partial<ActConfig> = {}): ActConfig {
-  const picture: Feature = { type: 'VISUAL', shape: [3, 480, 640] };
-  return {
-    type: 'act',
-    n_obs_steps: 1,
-    input_features: {
-      [STATE]: { type: 'STATE', shape: [7] },
-      'observation.images.external': picture,
-      'observation.images.wrist': picture,
-    },
-    output_features: { [ACTION]: { type: 'ACTION', shape: [7] } },
-    normalization_mapping: { VISUAL: 'MEAN_STD', STATE: 'MEAN_STD', ACTION: 'MEAN_STD' },
-    chunk_size: 100,
-    n_action_steps: 100,
-    vision_backbone: 'resnet18',
-    pretrained_backbone_weights: null,
-    replace_final_stride_with_dilation: false,
-    pre_norm: false,
-    dim_model: 512,
-    n_heads: 8,
-    dim_feedforward: 3200,
-    feedforward_activation: 'relu',
-    n_encoder_layers: 4,
-    n_decoder_layers: 1,
-    use_vae: true,
-    latent_dim: 32,
-    n_vae_encoder_layers: 4,
-    temporal_ensemble_coeff: null,
-    ...changes,
-  };
-}
 
 /** Statistics by feature and name; written beside the model for its processors. */
 export type Statistics = Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
 
+/** A configuration as config.json holds it: `type` says of which model. */
+export interface SeededConfig {
+  readonly type: string;
+}
+
+export interface SeededWeightsOptions {
+  /** Tensors to write. Default: what acting and training take, as the configuration says. */
+  readonly shapes?: TensorShapes;
+  /** How weights are stored. Default F32. */
+  readonly storage?: StorageType;
+  /** Written after them, as they are. */
+  readonly extra?: readonly TensorToWrite[];
+}
+
+export interface SeededCheckpointOptions extends SeededWeightsOptions {
+  /** Default: ImageNet's for pictures, mean 0 and deviation 0.1 for the rest. */
+  readonly statistics?: Statistics;
+  /** Steps of the preprocessor's JSON between batching and normalisation. */
+  readonly steps?: readonly object[];
+}
+
 /**
- * Writes a LeRobot ACT folder whose weights come from a seed: for demonstrations, tests and benchmarks, where the
+ * Writes a LeRobot folder whose weights come from a seed: for demonstrations, tests and benchmarks, where the
  * network's size and form matter and its skill does not.
- *
- * @param statistics default: ImageNet's for pictures, mean 0 and deviation 0.1 for state and action
  */
 export async function createSeededCheckpoint(
   folder: string,
-  config: ActConfig,
+  config: SeededConfig,
   seed: number,
-  statistics: Statistics = plainStatistics(config),
+  options: SeededCheckpointOptions = {},
 ): Promise<void> {
+  const { description } = readSeeded(config);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'config.json'), JSON.stringify(config, undefined, 2));
-  await writeSeededWeights(join(folder, 'model.safetensors'), config, seed);
-  await writeProcessors(folder, config, statistics);
+  await writeSeededWeights(join(folder, 'model.safetensors'), config, seed, options);
+  const statistics = options.statistics ?? plainStatistics(description);
+  await writeProcessors(folder, description, statistics, options.steps ?? []);
 }
 
-/** The weights alone, the training-only encoder's included, so that the trainer's own loader takes them too. */
+/** The weights alone, the training-only ones included, so that the trainer's own loader takes them too. */
 export async function writeSeededWeights(
   file: string,
-  config: ActConfig,
+  config: SeededConfig,
   seed: number,
-  extra: readonly TensorToWrite[] = [],
+  options: SeededWeightsOptions = {},
 ): Promise<void> {
-  const shapes = new Map([...actTensors(config), ...actTrainingTensors(config, actInterface(config, file))]);
+  const { shapes = readSeeded(config).shapes(), storage = 'F32', extra = [] } = options;
   const tensors = [...shapes].map(([name, shape]) => ({
     name,
     shape,
+    type: storage,
     values: () => seededTensor(seed, name, shape),
   }));
   await writeSafetensors(file, [...tensors, ...extra]);
 }
 
+/** The configuration through the eyes of its kind. */
+function readSeeded(value: SeededConfig): { description: ModelDescription; shapes: () => TensorShapes } {
+  const file = 'config.json';
+  const kind = modelKind(value.type);
+  if (kind === undefined)
+    throw new MyelinError('CONFIG_INVALID', { file, detail: `type: ${value.type} is not known` });
+  const config = kind.schema.parse(value);
+  const none = new Map<string, readonly number[]>();
+  return {
+    description: kind.describe(config, file),
+    shapes: () => new Map([...kind.tensors(config, file, none), ...kind.trainingTensors(config, file, none)]),
+  };
+}
+
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-function plainStatistics(config: ActConfig): Statistics {
-  const features = Object.entries({ ...config.input_features, ...config.output_features });
+function plainStatistics({ inputs, outputs }: ModelDescription): Statistics {
+  const features = Object.entries({ ...inputs, ...outputs });
   return Object.fromEntries(
     features.map(([name, { type, shape }]) => {
       const all = (value: number) => Array<number>(shape[0] ?? 1).fill(value);
@@ -101,8 +94,13 @@ function plainStatistics(config: ActConfig): Statistics {
   );
 }
 
-async function writeProcessors(folder: string, config: ActConfig, statistics: Statistics): Promise<void> {
-  const stateFile = 'policy_preprocessor_step_3_normalizer_processor.safetensors';
+async function writeProcessors(
+  folder: string,
+  { inputs, outputs, normalization: norm_map }: ModelDescription,
+  statistics: Statistics,
+  steps: readonly object[],
+): Promise<void> {
+  const stateFile = `policy_preprocessor_step_${3 + steps.length}_normalizer_processor.safetensors`;
   const tensors = Object.entries(statistics).flatMap(([feature, byName]) =>
     Object.entries(byName).map(([name, values]) => ({
       name: `${feature}.${name}`,
@@ -111,7 +109,6 @@ async function writeProcessors(folder: string, config: ActConfig, statistics: St
     })),
   );
   await writeSafetensors(join(folder, stateFile), tensors);
-  const { input_features: inputs, output_features: outputs, normalization_mapping: norm_map } = config;
   const step = (registry_name: string, settings: object = {}) => ({ registry_name, config: settings });
   const scaling = (registry_name: string, features: object) => ({
     ...step(registry_name, { eps: 1e-8, features, norm_map }),
@@ -123,6 +120,7 @@ async function writeProcessors(folder: string, config: ActConfig, statistics: St
   await write('policy_preprocessor', [
     step('rename_observations_processor', { rename_map: {} }),
     step('to_batch_processor'),
+    ...steps,
     device,
     scaling('normalizer_processor', { ...inputs, ...outputs }),
   ]);

@@ -31,8 +31,14 @@ export const uniformAt = (stream: number, index: number): number =>
 export function seededRange(name: string, shape: readonly number[]): { centre: number; spread: number } {
   if (name.endsWith('running_var')) return { centre: 1, spread: 0.5 };
   if (name.endsWith('running_mean')) return { centre: 0, spread: 0.1 };
+  // Gemma keeps the scales of its norms as their distance from one.
+  if (/(?:language_model|gemma_expert)\..*norm\.weight$/.test(name)) return { centre: 0, spread: 0.2 };
   if (shape.length === 1) {
     return name.endsWith('weight') ? { centre: 1, spread: 0.2 } : { centre: 0, spread: 0.1 };
+  }
+  // Small beside what the layers add: else each token would be followed by itself.
+  if (name.endsWith('language_model.embed_tokens.weight')) {
+    return { centre: 0, spread: Math.sqrt(3 / (shape[1] ?? 1)) / 8 };
   }
   if (name.includes('embed')) return { centre: 0, spread: 1 };
   return { centre: 0, spread: Math.sqrt(3 / elementCount(shape.slice(1))) };

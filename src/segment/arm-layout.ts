@@ -94,6 +94,11 @@ export const STATUS_LAYOUT = {
     'START, PAUSE, RESET, STOP, a word each: set to 1, cleared by the control process; none can be lost',
     4,
   ),
+  pidNamespace: u32(
+    STATUS + 0xc4,
+    'control',
+    'Inode of the PID namespace in which process ids of this segment count (/proc/self/ns/pid); 0 = unknown',
+  ),
 
   stateSequence: u32(STATE + 0x00, 'control', 'Sequence lock of the state: odd while it is being written'),
   limitsHit: u32(
@@ -113,6 +118,8 @@ export const STATUS_LAYOUT = {
   busSent: f64(STATE + 0x28, 'control', 'Frames sent'),
   busReceived: f64(STATE + 0x30, 'control', 'Frames received'),
   busDropped: f64(STATE + 0x38, 'control', 'Frames not sent because the queue was full'),
+  clampedTicks: f64(STATE + 0x40, 'control', 'Ticks in which the command lay outside a joint range'),
+  chunksRefused: f64(STATE + 0x48, 'control', 'Action chunks that were refused'),
   position: f64(STATE + 0x80, 'control', 'Measured pose, rad and m', MAX_DOF),
   velocity: f64(STATE + 0x80 + vector, 'control', 'Measured, rad/s and m/s', MAX_DOF),
   torque: f64(STATE + 0x80 + 2 * vector, 'control', 'Measured load, Nm and N, uncalibrated', MAX_DOF),
@@ -192,7 +199,7 @@ export const COMMANDER_LAYOUT = {
   leaseOwner: u32(
     COMMANDER + 0x00,
     'commander',
-    'Process id of the commander, taken by compare-and-swap; 0 = free',
+    'Who commands: a process id, or 2^31 and above for one that has none here; taken by compare-and-swap; 0 = free',
   ),
   chunkSequence: u32(
     COMMANDER + 0x04,
@@ -218,6 +225,17 @@ export const COMMANDER_LAYOUT = {
   inferences: f64(COMMANDER + 0x150, 'commander', 'Inferences since start'),
   inferenceErrors: f64(COMMANDER + 0x158, 'commander', 'Failed inferences since start'),
   commanderPaused: u32(COMMANDER + 0x160, 'commander', '1 while the commander sends no actions on purpose'),
+  operatorHeartbeatNs: f64(
+    COMMANDER + 0x168,
+    'gateway',
+    'Monotonic time at which the gateway last said who operates, ns; 0 = nobody does',
+  ),
+  operatorName: utf8(COMMANDER + 0x170, 'gateway', 'Who operates remotely, for people', 64),
+  holdTimeoutS: f64(
+    COMMANDER + 0x1b0,
+    'commander',
+    'What the commander promises: without a heartbeat for so long its chunk is over and the arm holds, s; 0 = no promise',
+  ),
 } as const satisfies Layout;
 
 /** One chunk slot, {@link CHUNK_SLOT_BYTES} long, at {@link CHUNK_SLOTS_OFFSET} + index * that. */
@@ -229,7 +247,7 @@ export const CHUNK_SLOT_LAYOUT = {
   ),
   rows: u32(0x04, 'commander', 'Rows, 1 to 128'),
   dof: u32(0x08, 'commander', 'Numbers a row'),
-  source: u32(0x0c, 'commander', 'Process id of the writer'),
+  source: u32(0x0c, 'commander', 'Its writer, as in leaseOwner'),
   startNs: f64(0x10, 'commander', 'Monotonic time at which row 0 is due, ns'),
   stepPeriodS: f64(0x18, 'commander', 'Seconds between rows'),
   observedNs: f64(0x20, 'commander', 'Monotonic time of the observation behind it, ns'),

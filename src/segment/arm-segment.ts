@@ -1,9 +1,10 @@
 import { MAX_DOF } from '../core/joints.ts';
 import { monotonicNs } from '../platform/clock.ts';
+import { pidNamespace } from '../platform/process.ts';
 import type { SharedMemory } from '../platform/shared-memory.ts';
 import { ARM_LAYOUT, ARM_SEGMENT_BYTES, SEED_LAYOUT, STATUS_LAYOUT } from './arm-layout.ts';
 import { type Accessors, bind } from './fields.ts';
-import { ARM_SEGMENT, createSegment, openSegment } from './owned-segment.ts';
+import { ARM_SEGMENT, appear, createHiddenSegment, openSegment } from './owned-segment.ts';
 import { SequenceLock } from './sequence-lock.ts';
 
 export interface ArmSegmentOptions {
@@ -61,16 +62,39 @@ export class ArmSegment implements Disposable {
    * Makes the segment for this process; one that a dead process left is replaced.
    * @throws MyelinError SEGMENT_IN_USE, SEGMENT_FOREIGN, SEGMENT_NO_SPACE, SEGMENT_FORBIDDEN
    */
-  static create(name: string, { dof, model, interfaceName }: ArmSegmentOptions): ArmSegment {
-    const memory = createSegment(ARM_SEGMENT, name, ARM_SEGMENT_BYTES, (buffer) => {
-      const fields = bind(ARM_LAYOUT, buffer);
-      fields.segmentBytes = ARM_SEGMENT_BYTES;
-      fields.dof = dof;
-      fields.model = model;
-      fields.interfaceName = interfaceName;
-      fields.createdNs = monotonicNs();
-    });
-    return new ArmSegment(memory);
+  static create(name: string, options: ArmSegmentOptions): ArmSegment {
+    const segment = ArmSegment.createHidden(name, options);
+    try {
+      segment.appear();
+      return segment;
+    } catch (error) {
+      segment.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes the segment, but nobody sees it before {@link appear}: a commander must not meet one without a pose in it.
+   * @throws MyelinError SEGMENT_NO_SPACE, SEGMENT_FORBIDDEN
+   */
+  static createHidden(name: string, { dof, model, interfaceName }: ArmSegmentOptions): ArmSegment {
+    const segment = new ArmSegment(createHiddenSegment(ARM_SEGMENT, name, ARM_SEGMENT_BYTES));
+    const { fields } = segment;
+    fields.segmentBytes = ARM_SEGMENT_BYTES;
+    fields.dof = dof;
+    fields.model = model;
+    fields.interfaceName = interfaceName;
+    fields.createdNs = monotonicNs();
+    fields.pidNamespace = pidNamespace();
+    return segment;
+  }
+
+  /**
+   * Shows a hidden segment to everyone; one of its name that a dead process left is replaced.
+   * @throws MyelinError SEGMENT_IN_USE, SEGMENT_FOREIGN, SEGMENT_FORBIDDEN
+   */
+  appear(): void {
+    appear(ARM_SEGMENT, this.memory);
   }
 
   /**
@@ -91,7 +115,7 @@ export class ArmSegment implements Disposable {
     return this.memory.current;
   }
 
-  /** Asks for something: any of the bits of `Request`. Needs no lease. Each has a word of its own, so none is lost. */
+  /** Asks for something: bits of `Request`. Needs no lease. Each has a word of its own, so none is lost. */
   request(bits: number): void {
     for (let i = 0; i < REQUEST_FLAGS; i++) {
       if ((bits & (1 << i)) !== 0) Atomics.store(this.words, FIRST_REQUEST_FLAG + i, 1);

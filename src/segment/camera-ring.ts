@@ -1,7 +1,7 @@
 import { MyelinError } from '../core/errors.ts';
 import type { CameraFrame } from '../core/observation.ts';
 import { monotonicNs } from '../platform/clock.ts';
-import type { SharedMemory } from '../platform/shared-memory.ts';
+import type { OpenOptions, SharedMemory } from '../platform/shared-memory.ts';
 import {
   CAMERA_LAYOUT,
   CAMERA_SEGMENT_PREFIX,
@@ -123,9 +123,13 @@ export class CameraWriter implements Disposable {
   }
 }
 
+/** Where the ring lies, when not in /dev/shm. */
+export type RingOptions = Pick<OpenOptions, 'folder'>;
+
 /** Reads the newest picture of a camera. When the camera process is started anew, it follows by itself. */
 export class CameraReader implements Disposable {
   readonly name: string;
+  readonly #options: RingOptions;
   #memory: SharedMemory;
   #words!: Uint32Array;
   #slots: readonly Slot[] = [];
@@ -134,16 +138,17 @@ export class CameraReader implements Disposable {
   #frequencyHz = 0;
   #checkedNs: number;
 
-  private constructor(name: string, memory: SharedMemory) {
+  private constructor(name: string, memory: SharedMemory, options: RingOptions) {
     this.name = name;
+    this.#options = options;
     this.#memory = memory;
     this.#checkedNs = monotonicNs();
     this.#bind(memory);
   }
 
   /** @throws MyelinError SEGMENT_MISSING, SEGMENT_VERSION, SEGMENT_FOREIGN */
-  static open(name: string): CameraReader {
-    return new CameraReader(name, openRing(name));
+  static open(name: string, options: RingOptions = {}): CameraReader {
+    return new CameraReader(name, openRing(name, options), options);
   }
 
   get width(): number {
@@ -202,7 +207,7 @@ export class CameraReader implements Disposable {
     this.#checkedNs = nowNs;
     if (this.#memory.current) return;
     try {
-      const newer = openRing(this.name);
+      const newer = openRing(this.name, this.#options);
       this.#memory.close();
       this.#memory = newer;
       this.#bind(newer);
@@ -223,9 +228,9 @@ export class CameraReader implements Disposable {
 }
 
 /** Opens a ring and checks that what its header says fits into it. */
-function openRing(camera: string): SharedMemory {
+function openRing(camera: string, options: RingOptions): SharedMemory {
   const name = cameraSegmentName(camera);
-  const memory = openSegment(CAMERA_SEGMENT, name, { readOnly: true });
+  const memory = openSegment(CAMERA_SEGMENT, name, { ...options, readOnly: true });
   const { width, height, slotBytes } = bind(CAMERA_LAYOUT, memory.buffer);
   const whole =
     width >= 1 &&

@@ -9,6 +9,7 @@ import {
   COMMANDER_LAYOUT,
 } from './arm-layout.ts';
 import type { ArmSegment } from './arm-segment.ts';
+import { commanderId } from './commander-id.ts';
 import { fence } from './fence.ts';
 import { type Accessors, bind } from './fields.ts';
 import type { ReceivedChunk } from './received-chunk.ts';
@@ -57,10 +58,12 @@ function checksum(words: Int32Array, sequence: number, numbers: number): number 
 export class ChunkWriter {
   readonly #segment: ArmSegment;
   readonly #slots: readonly Slot[];
+  readonly #id: number;
   #sequence: number;
 
   constructor(segment: ArmSegment) {
     this.#segment = segment;
+    this.#id = commanderId(segment);
     this.#slots = bindSlots(segment);
     this.#sequence = Atomics.load(segment.words, NEWEST);
   }
@@ -81,7 +84,7 @@ export class ChunkWriter {
     }
     const { words } = this.#segment;
     const owner = Atomics.load(words, OWNER);
-    if (owner !== 0 && owner !== process.pid) {
+    if (owner !== 0 && owner !== this.#id) {
       throw new MyelinError('LEASE_HELD', { holder: `process ${owner}` });
     }
 
@@ -92,7 +95,7 @@ export class ChunkWriter {
     const { fields } = slot;
     fields.rows = rows;
     fields.dof = dof;
-    fields.source = process.pid;
+    fields.source = this.#id;
     fields.startNs = startNs;
     fields.stepPeriodS = chunk.stepPeriodS;
     fields.observedNs = chunk.observedNs;

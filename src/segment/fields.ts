@@ -6,7 +6,7 @@
 export type FieldType = 'u32' | 'f64' | 'utf8';
 
 /** Who may write a field. Everyone may read everything. */
-export type Writer = 'control' | 'commander' | 'anyone' | 'guardian' | 'camera' | 'world';
+export type Writer = 'control' | 'commander' | 'anyone' | 'guardian' | 'camera' | 'world' | 'gateway';
 
 export interface Field {
   readonly type: FieldType;

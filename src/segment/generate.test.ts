@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../platform/entry.ts';
 import { ARM_LAYOUT, CHUNK_SLOT_LAYOUT } from './arm-layout.ts';
-import { generatedFiles } from './generate.ts';
+import { generatedFiles, generatedParts } from './generate.ts';
 
 const python = spawnSync('python3', ['-c', '']).status === 0;
 
@@ -12,6 +12,12 @@ describe('generated files', () => {
   for (const [path, content] of Object.entries(generatedFiles())) {
     it(`${path} is what the layout tables say (node tools/generate-segment.mjs writes it)`, () => {
       expect(readFileSync(join(packageRoot(), path), 'utf8')).toBe(content);
+    });
+  }
+
+  for (const [path, part] of Object.entries(generatedParts())) {
+    it(`${path} holds what the layout tables say`, () => {
+      expect(readFileSync(join(packageRoot(), path), 'utf8')).toContain(part);
     });
   }
 

@@ -66,6 +66,32 @@ describe('Lease', () => {
     expect(segment.fields.leaseHeartbeatNs).toBe(3e9);
   });
 
+  it('keeps a commander without a process id here for as long as it gives heartbeats', () => {
+    strangerHolds(2 ** 31 + 7, 1e9);
+    expect(Lease.holder(segment, 1.4e9)).toMatchObject({ pid: 2 ** 31 + 7, name: 'stranger' });
+    expect(() => Lease.acquire(segment, 'policy', 1.4e9)).toThrow(/^The arm is commanded by stranger$/);
+    Lease.acquire(segment, 'policy', 1.5e9).release();
+    // Nor is the process id of another namespace looked up in this one.
+    segment.fields.pidNamespace = 1;
+    strangerHolds(spawnSync('true').pid, 2e9);
+    expect(Lease.holder(segment, 2.1e9)).toMatchObject({ name: 'stranger' });
+  });
+
+  it('tells what its holder promises, and nothing of what the one before it promised', () => {
+    Lease.acquire(segment, 'project', 1e9, { holdTimeoutS: 0.2 }).release();
+    expect(segment.fields.holdTimeoutS).toBe(0.2);
+    Lease.acquire(segment, 'policy', 2e9).release();
+    expect(segment.fields.holdTimeoutS).toBe(0);
+  });
+
+  it('is revoked by whoever answers for its holder, and only of that one', () => {
+    using lease = Lease.acquire(segment, 'policy', 1e9);
+    expect(Lease.revoke(segment, livingStranger)).toBe(false);
+    expect(lease.held).toBe(true);
+    expect(Lease.revoke(segment, process.pid)).toBe(true);
+    expect([lease.held, segment.fields.leaseOwner]).toEqual([false, 0]);
+  });
+
   it('is free again after release', () => {
     const lease = Lease.acquire(segment, 'policy', 1e9);
     lease.release();

@@ -1,5 +1,5 @@
 import { MyelinError } from '../core/errors.ts';
-import { SharedMemory } from '../platform/shared-memory.ts';
+import { type OpenOptions, SharedMemory } from '../platform/shared-memory.ts';
 import { ARM_LAYOUT_VERSION, ARM_MAGIC, ARM_SEGMENT_BYTES, STATUS_LAYOUT } from './arm-layout.ts';
 import { CAMERA_LAYOUT, CAMERA_LAYOUT_VERSION, CAMERA_MAGIC } from './camera-layout.ts';
 import { WORLD_LAYOUT, WORLD_LAYOUT_VERSION, WORLD_MAGIC, WORLD_SEGMENT_BYTES } from './world-layout.ts';
@@ -52,10 +52,39 @@ const isKind = (memory: SharedMemory, kind: SegmentKind): boolean =>
   memory.bytes >= kind.magicOffset + 4 && word(memory, kind.magicOffset) === kind.magic;
 
 /**
- * Makes a segment that belongs to this process until it closes it or ends. One of the same kind whose owner is
- * gone is replaced: those who still have that one open keep it and see `current` turn false.
+ * Makes a segment that belongs to this process until it closes it or ends. Nobody else sees it before {@link appear}.
+ * @throws MyelinError SEGMENT_NO_SPACE, SEGMENT_FORBIDDEN
+ */
+export function createHiddenSegment(kind: SegmentKind, name: string, bytes: number): SharedMemory {
+  const memory = SharedMemory.create(name, bytes, { hidden: true });
+  new Uint32Array(memory.buffer, 0, 1)[0] = kind.version;
+  new Uint32Array(memory.buffer, kind.magicOffset, 1)[0] = kind.magic;
+  new Uint32Array(memory.buffer, kind.pidOffset, 1)[0] = process.pid;
+  return memory;
+}
+
+/**
+ * Shows a hidden segment to everyone. One of the same kind and name whose owner is gone is replaced: those who still
+ * have that one open keep it and see `current` turn false.
  * @throws MyelinError SEGMENT_IN_USE when its owner lives, SEGMENT_FOREIGN when the file is not ours,
- *   SEGMENT_NO_SPACE, SEGMENT_FORBIDDEN
+ *   SEGMENT_FORBIDDEN
+ */
+export function appear(kind: SegmentKind, memory: SharedMemory): void {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      memory.appear();
+      return;
+    } catch (error) {
+      const exists = error instanceof MyelinError && error.code === 'SEGMENT_EXISTS';
+      if (!exists || attempt === ATTEMPTS) throw error;
+      removeStale(kind, memory.name);
+    }
+  }
+}
+
+/**
+ * Makes a segment, lets `initialise` fill it, and shows it.
+ * @throws MyelinError as {@link createHiddenSegment} and {@link appear}
  */
 export function createSegment(
   kind: SegmentKind,
@@ -63,21 +92,14 @@ export function createSegment(
   bytes: number,
   initialise: (buffer: ArrayBuffer) => void,
 ): SharedMemory {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return SharedMemory.create(name, bytes, {
-        initialise: (buffer) => {
-          new Uint32Array(buffer, 0, 1)[0] = kind.version;
-          new Uint32Array(buffer, kind.magicOffset, 1)[0] = kind.magic;
-          new Uint32Array(buffer, kind.pidOffset, 1)[0] = process.pid;
-          initialise(buffer);
-        },
-      });
-    } catch (error) {
-      const exists = error instanceof MyelinError && error.code === 'SEGMENT_EXISTS';
-      if (!exists || attempt === ATTEMPTS) throw error;
-      removeStale(kind, name);
-    }
+  const memory = createHiddenSegment(kind, name, bytes);
+  try {
+    initialise(memory.buffer);
+    appear(kind, memory);
+    return memory;
+  } catch (error) {
+    memory.close();
+    throw error;
   }
 }
 
@@ -107,11 +129,7 @@ function removeStale(kind: SegmentKind, name: string): void {
  * Opens a segment somebody made.
  * @throws MyelinError SEGMENT_MISSING, SEGMENT_FOREIGN, SEGMENT_VERSION, SEGMENT_FORBIDDEN
  */
-export function openSegment(
-  kind: SegmentKind,
-  name: string,
-  options: { readonly readOnly?: boolean } = {},
-): SharedMemory {
+export function openSegment(kind: SegmentKind, name: string, options: OpenOptions = {}): SharedMemory {
   const memory = SharedMemory.open(name, options);
   try {
     if (!isKind(memory, kind)) throw new MyelinError('SEGMENT_FOREIGN', { name, expected: kind.what });

@@ -16,7 +16,7 @@ export interface ReceivedChunk {
   timestep: number;
   /** Sequence number; 0 for a chunk that came through the first page. */
   sequence: number;
-  /** Process id of its writer; 0 for a chunk that came through the first page. */
+  /** Its writer, as the lease names it; 0 for a chunk that came through the first page. */
   source: number;
 }
 

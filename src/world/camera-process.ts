@@ -47,7 +47,10 @@ export async function runWorldCameras(options: WorldCamerasOptions): Promise<voi
     for (const { ring } of cameras) writers.push(CameraWriter.create(ring, { width, height, frequencyHz }));
     while (!signal.aborted) {
       const segment = await waitForWorld(world, options);
-      if (segment !== undefined) await film(segment, cameras, writers, frequencyHz, signal);
+      if (segment === undefined) continue;
+      for (const { camera, ring } of cameras)
+        options.onEvent?.(`camera ${ring}: ${camera} of the world "${world}", ${width}x${height}`);
+      await film(segment, cameras, writers, frequencyHz, signal);
     }
   } finally {
     for (const writer of writers) writer.close();

@@ -1,5 +1,6 @@
 // Preloaded into a process, makes /dev/video-fake a camera: the file is a memory file that holds the buffers, and the
-// requests on it are answered here. Frame n is grey of luma 16 + n (YUYV) or the bytes n, n+1, n+2 (RGB3).
+// requests on it are answered here. Frame n is grey of luma 16 + n (YUYV), the bytes n, n+1, n+2 (RGB3), or the file
+// FAKE_JPEG (MJPG).
 // FAKE_FORMAT: the format offered. FAKE_FRAMES: after so many frames the camera is unplugged (once). FAKE_STALL: no frames.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -51,6 +52,13 @@ int close(int fd) {
   return real(fd);
 }
 
+static unsigned draw_jpeg(int index) {
+  int file = open(getenv("FAKE_JPEG"), O_RDONLY);
+  int bytes = read(file, memory + index * size(), size());
+  close(file);
+  return bytes;
+}
+
 static void draw(int index, int n) {
   unsigned char *row = memory + index * size();
   for (int y = 0; y < HEIGHT; y++, row += stride())
@@ -73,14 +81,16 @@ static int dequeue(struct v4l2_buffer *buffer) {
   if (limit && frames >= atoi(limit) && !unplugged) { unplugged = 1; return fail(ENODEV); }
   buffer->index = queue[0];
   memmove(queue, queue + 1, --queued * sizeof *queue);
-  draw(buffer->index, ++frames);
+  buffer->bytesused = stride() * HEIGHT;
+  if (format == V4L2_PIX_FMT_MJPEG) buffer->bytesused = draw_jpeg(buffer->index);
+  else draw(buffer->index, frames + 1);
+  frames++;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   buffer->timestamp.tv_sec = now.tv_sec;
   buffer->timestamp.tv_usec = now.tv_nsec / 1000;
   buffer->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
   buffer->sequence = frames;
-  buffer->bytesused = stride() * HEIGHT;
   // Every fifth frame comes damaged.
   if (frames % 5 == 0) { buffer->flags |= V4L2_BUF_FLAG_ERROR; memset(memory + buffer->index * size(), 0, 999); }
   return 0;

@@ -3,7 +3,7 @@ import { proveMotion } from '../../src/cli/self-test/motion-faults.ts';
 import { SimulatedArm } from '../../src/cli/self-test/simulated-arm.ts';
 import { ControlState } from '../../src/core/control-state.ts';
 import { isAlive } from '../../src/platform/process.ts';
-import { myelin, sharedMemoryWith, stopAll, until } from './processes.ts';
+import { myelin, sharedMemoryWith, stopAll, uniqueName, until } from './processes.ts';
 
 export const VICTIMS = ['policy', 'camera', 'loop', 'guardian', 'world'] as const;
 export type Victim = (typeof VICTIMS)[number];
@@ -47,13 +47,18 @@ export class FaultRun {
   }
 
   async suffer(victim: Victim, how: Misfortune, afterMs: number): Promise<Suffered> {
-    const arm = await SimulatedArm.start();
+    const name = uniqueName('fault');
+    // It waits for the control process.
+    const policy = myelin(['infer', '--policy', 'scripted', '--segment', name, '--no-display']);
+    // Simulated metal stalls with a busy machine, which is not the misfortune that is meant.
+    const arm = await SimulatedArm.start({ name, control: ['--feedback-timeout', '0.5'] });
     try {
-      const camera = myelin(['camera', '--source', `world:${arm.name}`, '--camera', `external=${arm.name}`]);
-      const policy = myelin(['infer', '--policy', 'scripted', '--segment', arm.name, '--no-display']);
-      await policy.says(/commands the/);
+      const camera = myelin(['camera', '--source', `world:${name}`, '--camera', `external=${name}`]);
+      await policy.says(/commands the/).catch((thrown: unknown) => {
+        throw new Error(`no policy took the arm (${arm.state()})\n${arm.controlOutput}`, { cause: thrown });
+      });
       arm.request('START');
-      await until('the arm moves', () => Math.abs(arm.read().commandedVelocity[0] ?? 0) > 0.05);
+      await arm.until('the arm moves', () => Math.abs(arm.read().commandedVelocity[0] ?? 0) > 0.05);
       await pause(afterMs);
       const pid = {
         policy: policy.pid,

@@ -47,7 +47,7 @@ export function start(command: readonly string[], env: NodeJS.ProcessEnv = {}): 
     pid: child.pid ?? -1,
     output: () => text,
     exited,
-    says: (pattern, timeoutMs = 20_000) =>
+    says: (pattern, timeoutMs = 45_000) =>
       new Promise((done, fail) => {
         const finish = (settle: () => void) => {
           clearTimeout(timer);
@@ -95,7 +95,7 @@ export const sharedMemoryWith = (mark: string): string[] =>
   readdirSync('/dev/shm').filter((name) => name.includes(mark));
 
 /** Waits until the condition holds; fails with what it waited for. */
-export async function until(what: string, condition: () => boolean, timeoutMs = 20_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, timeoutMs = 45_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);

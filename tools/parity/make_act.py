@@ -1,86 +1,23 @@
 """Records what LeRobot's own ACT answers for seeded checkpoints. See README.md beside this file."""
 
-import argparse
-import json
-import math
 import pathlib
 import sys
 
+import command_line
+
 HERE = pathlib.Path(__file__).resolve().parent
-arguments = argparse.ArgumentParser(description=__doc__)
-arguments.add_argument("--lerobot-src", required=True, help="LeRobot's src folder")
-arguments.add_argument("--legacy", action="store_true", help="the cases whose statistics lie in the model's file")
-arguments.add_argument("--only", help="one case by name")
-options = arguments.parse_args()
-sys.path[:0] = [options.lerobot_src, str(HERE)]
+options = command_line.read(__doc__, "LeRobot 0.4.4, or 0.3.3 with --legacy", legacy=True)
+sys.path.insert(0, options.lerobot_src)
 
-from torchvision_cpu import declare_operators  # noqa: E402
-
-declare_operators()
-
+import recording  # noqa: E402
 import seeded  # noqa: E402
 import torch  # noqa: E402
-from lerobot.configs.types import FeatureType, NormalizationMode, PolicyFeature  # noqa: E402
 from lerobot.policies.act.configuration_act import ACTConfig  # noqa: E402
 from lerobot.policies.act.modeling_act import ACTPolicy  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 torch.manual_seed(0)
 torch.set_grad_enabled(False)
-
-
-def statistics(seed, features):
-    """Seeded statistics: low < q01 < q10 < mean < q90 < q99 < high for every element."""
-    result = {}
-    for name, feature in features.items():
-        visual = feature.type is FeatureType.VISUAL
-        count = 3 if visual else feature.shape[0]
-        noise = lambda stat: seeded.uniform(seed, f"{name}.{stat}", count)  # noqa: E731
-        centre = 0.45 + 0.05 * noise("mean") if visual else 0.3 * noise("mean")
-        spread = 0.25 + 0.05 * noise("std") if visual else 0.6 + 0.3 * noise("std")
-        values = {
-            "mean": centre,
-            "std": spread,
-            "min": centre - 3.0 * spread,
-            "max": centre + 2.9 * spread,
-            "q01": centre - 2.3 * spread,
-            "q10": centre - 1.2 * spread,
-            "q90": centre + 1.3 * spread,
-            "q99": centre + 2.4 * spread,
-        }
-        shape = (3, 1, 1) if visual else (count,)
-        result[name] = {key: torch.tensor(value, dtype=torch.float32).reshape(shape) for key, value in values.items()}
-    return result
-
-
-def observation(case, config, step):
-    """What the robot sees at a step, before processors, under the names of the recording."""
-    names = {new: old for old, new in case.get("rename", {}).items()}
-    batch = {}
-    for name, feature in config.input_features.items():
-        source = names.get(name, name)
-        if feature.type is FeatureType.VISUAL:
-            _, height, width = feature.shape
-            pixels = seeded.picture(case["seed"], f"{source}@{step}", height, width)
-            batch[source] = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
-        else:
-            values = seeded.uniform(case["seed"], f"{source}@{step}", feature.shape[0])
-            batch[source] = torch.tensor(values, dtype=torch.float32)
-    # LeRobot reads the state's device even when the policy takes no state; a robot always sends one.
-    batch.setdefault("observation.state", torch.zeros(1))
-    return batch
-
-
-def build_config(case):
-    feature = lambda kind, shape: PolicyFeature(type=FeatureType(kind), shape=tuple(shape))  # noqa: E731
-    return ACTConfig(
-        device="cpu",
-        pretrained_backbone_weights=None,
-        input_features={name: feature(*value) for name, value in case["inputs"].items()},
-        output_features={"action": feature("ACTION", [case["action"]])},
-        normalization_mapping={key: NormalizationMode(value) for key, value in case["modes"].items()},
-        **case["config"],
-    )
 
 
 def fill(policy, seed):
@@ -92,12 +29,9 @@ def fill(policy, seed):
 
 
 def record(case):
-    folder = HERE / "fixtures" / case["name"]
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
-    config = build_config(case)
-    stats = statistics(case["seed"], {**config.input_features, **config.output_features})
+    folder = recording.empty_folder(HERE / "fixtures" / "act" / case["name"])
+    config = recording.built_config(ACTConfig, case)
+    stats = recording.statistics(case["seed"], {**config.input_features, **config.output_features})
     if options.legacy:
         policy = ACTPolicy(config, dataset_stats=stats)
         buffers = {k: v.clone() for k, v in policy.state_dict().items() if not k.startswith("model.")}
@@ -120,21 +54,17 @@ def record(case):
     steps = []
     policy.reset()
     for step in range(case["steps"]):
-        batch = before(observation(case, config, step))
+        batch = before(recording.observation(case, config, step))
         steps.append(after(policy.select_action(batch))[0].tolist())
     policy.reset()
-    batch = before(observation(case, config, 0))
+    batch = before(recording.observation(case, config, 0))
     if options.legacy:
         # At that version the chunk's normalisation happened inside these two methods.
         chunk = policy.predict_action_chunk(batch)[0].tolist()
     else:
         chunk = [after(row.unsqueeze(0))[0].tolist() for row in policy.predict_action_chunk(batch)[0]]
-    rounded = lambda rows: [[float(f"{value:.9g}") for value in row] for row in rows]  # noqa: E731
-    flat = torch.tensor(steps)
-    print(f"{case['name']:24} chunk {len(chunk)}x{len(chunk[0])}, steps {len(steps)}, spread {flat.std(0).mean():.3f}")
-    assert all(math.isfinite(value) for row in steps for value in row)
-    reference = {"seed": case["seed"], "rename": case.get("rename", {}), "chunk": rounded(chunk), "steps": rounded(steps)}
-    (folder / "reference.json").write_text(json.dumps(reference, separators=(",", ":")))
+    recording.tell(case["name"], chunk, steps)
+    recording.write(folder, {"seed": case["seed"], "rename": case.get("rename", {}), "chunk": chunk, "steps": steps})
 
 
 SMALL = dict(dim_model=32, n_heads=4, dim_feedforward=48, n_encoder_layers=2, latent_dim=8, n_vae_encoder_layers=1)

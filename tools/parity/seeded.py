@@ -1,6 +1,7 @@
 """Weights and observations from a seed, bit for bit as `src/policies/seeded-tensor.ts` makes them."""
 
 import math
+import re
 
 import numpy as np
 
@@ -42,8 +43,12 @@ def seeded_range(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
         return 1, 0.5
     if name.endswith("running_mean"):
         return 0, 0.1
+    if re.search(r"(language_model|gemma_expert)\..*norm\.weight$", name):
+        return 0, 0.2
     if len(shape) == 1:
         return (1, 0.2) if name.endswith("weight") else (0, 0.1)
+    if name.endswith("language_model.embed_tokens.weight"):
+        return 0, math.sqrt(3 / shape[1]) / 8
     if "embed" in name:
         return 0, 1
     return 0, math.sqrt(3 / math.prod(shape[1:]))

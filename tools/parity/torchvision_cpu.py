@@ -8,18 +8,18 @@ import importlib.util
 import pathlib
 import re
 
-import torch
+from torch import library
 
-_library = None
+_declared = None
 
 
 def declare_operators() -> None:
-    global _library
-    if _library is not None:
+    global _declared
+    if _declared is not None:
         return
     folder = importlib.util.find_spec("torchvision").submodule_search_locations[0]
     source = pathlib.Path(folder, "_meta_registrations.py").read_text()
     names = {a or b for a, b in re.findall(r'register_fake\("torchvision::(\w+)"|register_meta\("(\w+)"', source)}
-    _library = torch.library.Library("torchvision", "DEF")
+    _declared = library.Library("torchvision", "DEF")
     for name in names:
-        _library.define(f"{name}(Tensor input) -> Tensor")
+        _declared.define(f"{name}(Tensor input) -> Tensor")

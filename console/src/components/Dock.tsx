@@ -1,4 +1,5 @@
 import type { PageRequest } from '../../../src/remote/gateway/telemetry.ts';
+import { giveBackFocus } from '../give-back-focus.ts';
 import { KEYS } from '../key-actions.ts';
 import { connection } from '../state/live.ts';
 import { calm, notice, quitAsked, stateWord } from '../state/store.ts';
@@ -15,11 +16,6 @@ interface RequestButtonProps {
   readonly label: string;
   readonly icon: string;
 }
-
-/** A mouse click gives the focus back, so that Space goes on meaning start or pause. */
-const giveBackFocus = (event: MouseEvent) => {
-  if (event.detail > 0 && event.currentTarget instanceof HTMLElement) event.currentTarget.blur();
-};
 
 const RequestButton = ({ request, label, icon }: RequestButtonProps) => (
   <button

@@ -1,4 +1,5 @@
 import { armInfo, calm, connectionState, silent } from '../state/store.ts';
+import { Operator } from './Operator.tsx';
 import { StateBadge } from './StateBadge.tsx';
 
 const LINK_WORDS = { connecting: 'connecting', live: 'live', lost: 'no connection' } as const;
@@ -38,6 +39,7 @@ export const Header = () => {
         <Fact label="Policy" value={commander?.policy ?? ''} />
         <Fact label="Task" value={commander?.task ?? ''} />
       </dl>
+      <Operator />
       <Link />
     </header>
   );

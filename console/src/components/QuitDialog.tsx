@@ -1,24 +1,12 @@
-import { useEffect, useRef } from 'preact/hooks';
 import { connection } from '../state/live.ts';
 import { hello, quitAsked } from '../state/store.ts';
+import { ModalDialog } from './ModalDialog.tsx';
 
 /** Asks before everything is ended. */
 export const QuitDialog = () => {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const asked = quitAsked.value;
-  useEffect(() => {
-    if (asked) dialog.current?.showModal();
-    else dialog.current?.close();
-  }, [asked]);
   const canQuit = hello.value?.canQuit ?? false;
   return (
-    <dialog
-      ref={dialog}
-      class="dialog"
-      aria-labelledby="quit-title"
-      onClose={() => (quitAsked.value = false)}
-    >
-      <h2 id="quit-title">Quit Myelin?</h2>
+    <ModalDialog name="quit" title="Quit Myelin?" asked={quitAsked}>
       <p>
         {canQuit
           ? 'The arm comes to rest, then every process ends, this page’s server too.'
@@ -41,6 +29,6 @@ export const QuitDialog = () => {
           </button>
         )}
       </div>
-    </dialog>
+    </ModalDialog>
   );
 };

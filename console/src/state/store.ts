@@ -31,6 +31,7 @@ export const calm = signal<Telemetry | undefined>(undefined);
 export const events = signal<readonly PageEvent[]>([]);
 export const notice = signal<Pick<Reply, 'ok' | 'text'> | undefined>(undefined);
 export const quitAsked = signal(false);
+export const takeOverAsked = signal(false);
 /** A stop was pressed while there was no connection; it goes out first when there is one. */
 export const stopPending = signal(false);
 
@@ -41,6 +42,12 @@ export const stateWord = computed(() => {
   if (connectionState.value !== 'live') return 'NO LINK';
   const arm = calm.value?.arm;
   return arm?.state ?? 'NO ARM';
+});
+
+/** Whether this page operates the robot. */
+export const operates = computed(() => {
+  const session = hello.value?.you?.session;
+  return session !== undefined && telemetry.value?.operator?.session === session;
 });
 
 /** Whether what is shown is older than it looks. */
@@ -77,7 +84,9 @@ export function take(message: ServerMessage, nowMs: number): void {
 }
 
 function takeTelemetry(message: Telemetry, nowMs: number): void {
-  const stateChanged = message.arm?.state !== calm.value?.arm?.state;
+  const stateChanged =
+    message.arm?.state !== calm.value?.arm?.state ||
+    message.operator?.session !== calm.value?.operator?.session;
   telemetry.value = message;
   history.push(message, nowMs);
   if (stateChanged || nowMs - calmAtMs >= CALM_PERIOD_MS) {

@@ -16,7 +16,7 @@ import {
  * command, id = motor, 64 bits from the top:  mode(3)=0 kp(12) kd(9) p(16) v(12) t(12)
  * feedback, same id:  type(3)=1|error(5)  p[15:8] p[7:0] v[11:4] v[3:0]|i[11:8] i[7:0] T_motor T_driver
  *
- * There is no enabling: any command drives the motor, and kp = kd = t = 0 leaves it limp. It answers commands
+ * There is no enabling: every command drives the motor, and kp = kd = t = 0 leaves it limp. It answers commands
  * and says nothing on its own.
  */
 

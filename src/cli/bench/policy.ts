@@ -1,15 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
 import { type BenchTable, percentile } from '../../core/bench-table.ts';
 import type { Observation } from '../../core/observation.ts';
 import { monotonicNs } from '../../platform/clock.ts';
 import type { CheckpointPolicy } from '../../policies/checkpoint-policy.ts';
+import type { ModelOptions } from '../../policies/model.ts';
 import { openPolicy } from '../../policies/open-policy.ts';
-import { actConfig, createSeededCheckpoint } from '../../policies/seeded-checkpoint.ts';
 import { seededPicture, streamOf, uniformAt } from '../../policies/seeded-tensor.ts';
 import { CameraReader, CameraWriter } from '../../segment/camera-ring.ts';
-import { startTorchRival, type TorchRival } from './torch-rival.ts';
+import { fitLine } from './line-fit.ts';
 
 export interface PolicyBenchOptions {
   readonly checkpoint: string;
@@ -21,12 +20,16 @@ export interface PolicyBenchOptions {
   readonly frequencyHz: number;
   /** Inferences a row. Default 20. */
   readonly repeats?: number;
+  /** Device, quantisation and threads. Default: all cores. */
+  readonly model?: ModelOptions;
 }
 
-const SEED = 1;
-const PERCENTILES = ['mean ms', 'p50 ms', 'p95 ms', 'p99 ms'];
+/** Of weights and observations. */
+export const SEED = 1;
+export const PERCENTILES = ['mean ms', 'p50 ms', 'p95 ms', 'p99 ms'];
 
-const statistics = (timesMs: readonly number[]): number[] => {
+/** Mean and percentiles, four digits. */
+export const statistics = (timesMs: readonly number[]): number[] => {
   const sorted = Float64Array.from(timesMs).sort();
   const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
   return [mean, ...[0.5, 0.95, 0.99].map((share) => percentile(sorted, share))].map((value) =>
@@ -34,45 +37,84 @@ const statistics = (timesMs: readonly number[]): number[] => {
   );
 };
 
-/** A checkpoint's latency, whole and by stage. */
+/** A checkpoint's latency, whole and by stage, for each number of denoising steps. */
 export async function benchPolicy(options: PolicyBenchOptions): Promise<BenchTable[]> {
   const { checkpoint, components, frequencyHz, repeats = 20 } = options;
-  const policy = await openPolicy(checkpoint, { threads: availableParallelism() });
+  // The last note is what it runs on; what comes before is for those who wait.
+  let runsOn = '';
+  const policy = await openPolicy(checkpoint, {
+    threads: availableParallelism(),
+    ...options.model,
+    onNote: (note) => {
+      runsOn = note;
+      process.stderr.write(`${note}\n`);
+    },
+  });
   try {
-    const stages = await timeStages(policy, repeats);
-    const command = `myelin bench -c ${checkpoint} --flow-steps ${options.flowSteps.join(',')}${components ? ' --components' : ''}`;
-    const total = statistics(stages.get(TOTAL) ?? []);
+    const runs: StepRun[] = [];
+    for (const steps of policy.model.flowSteps === undefined ? [undefined] : options.flowSteps) {
+      const stages = await timeStages(policy, repeats, steps);
+      runs.push({ steps, stages, total: statistics(stages.get(TOTAL) ?? []) });
+    }
+    const command = `myelin bench -c ${checkpoint} --flow-steps ${options.flowSteps.join(',')}${components ? ' --components' : ''}${options.model?.quantize === undefined ? '' : ` --quantize ${options.model.quantize}`}`;
     const tables: BenchTable[] = [
       {
-        title: 'Policy latency by denoising steps',
+        title: `Policy latency by denoising steps: ${basename(checkpoint)}`,
         command,
         columns: ['steps', ...PERCENTILES],
-        rows: [['none', ...total]],
+        rows: runs.map(({ steps = 'none', total }) => [steps, ...total]),
         notes: [
-          `This policy does not denoise: it answers in one pass, and --flow-steps ${options.flowSteps.join(',')} changes nothing.`,
-          recommendation(policy, total[2] ?? Number.NaN, frequencyHz),
-          `${policy.model.threads} thread(s), ${repeats} inferences, first ones left out.`,
+          denoisingNote(policy, runs, options.flowSteps),
+          recommendation(policy, runs, frequencyHz),
+          `${repeats} inferences a row, first ones left out; ${runsOn}.`,
         ],
       },
     ];
-    if (components) tables.push(componentTable(stages, policy, command));
+    if (components) tables.push(...runs.map((run) => componentTable(run, policy, checkpoint, command)));
     return tables;
   } finally {
     await policy.close();
   }
 }
 
+/** What was measured at one number of denoising steps; undefined for a policy that does not denoise. */
+interface StepRun {
+  readonly steps: number | undefined;
+  readonly stages: ReadonlyMap<string, readonly number[]>;
+  /** Mean and percentiles, ms, as the columns name them. */
+  readonly total: readonly number[];
+}
+
+const MEDIAN = 1;
+const P95 = 2;
+
+function denoisingNote(
+  { model }: CheckpointPolicy,
+  runs: readonly StepRun[],
+  asked: readonly number[],
+): string {
+  if (model.flowSteps === undefined) {
+    return `This policy does not denoise: it answers in one pass, and --flow-steps ${asked.join(',')} changes nothing.`;
+  }
+  const own = `The checkpoint's own number of steps is ${model.flowSteps}.`;
+  const line = fitLine(runs.map(({ steps = 0, total }) => [steps, total[MEDIAN] ?? Number.NaN]));
+  if (line === undefined) return own;
+  const { intercept, slope, departure } = line;
+  return `Medians lie on ${intercept.toFixed(1)} ms + ${slope.toFixed(2)} ms a step, at most ${departure.toFixed(1)} ms off it. ${own}`;
+}
+
 const TOTAL = 'total';
 const CAPTURE = 'capture';
 
 function componentTable(
-  stages: ReadonlyMap<string, readonly number[]>,
+  { steps, stages }: StepRun,
   policy: CheckpointPolicy,
+  checkpoint: string,
   command: string,
 ): BenchTable {
   const load = Object.entries(policy.model.loadMs).map(([stage, ms]) => `${stage} ${ms.toFixed(0)} ms`);
   return {
-    title: 'Policy latency by component',
+    title: `Policy latency by component${steps === undefined ? '' : `, ${steps} denoising steps`}: ${basename(checkpoint)}`,
     command,
     columns: ['stage', ...PERCENTILES],
     rows: [...stages].map(([stage, times]) => [stage, ...statistics(times)]),
@@ -83,19 +125,30 @@ function componentTable(
   };
 }
 
-/** What rate the policy sustains, in words. */
-function recommendation({ spec }: CheckpointPolicy, p95Ms: number, frequencyHz: number): string {
-  const budgetMs = 1000 / frequencyHz;
-  const steps = 'Recommended step count: none to choose.';
-  if (p95Ms <= budgetMs) return `${steps} A new chunk at each of ${frequencyHz} Hz fits (p95 ${p95Ms} ms).`;
-  const rows = Math.ceil((p95Ms / 1000) * frequencyHz);
-  const enough = rows <= spec.chunkRows ? 'enough' : 'not enough: lower the frequency';
-  return `${steps} At ${frequencyHz} Hz a chunk must last ${rows} actions (p95 ${p95Ms} ms); its ${spec.chunkRows} are ${enough}.`;
+/** The most steps that a rate leaves time for, in words. */
+function recommendation({ spec }: CheckpointPolicy, runs: readonly StepRun[], frequencyHz: number): string {
+  const rowsOf = ({ total }: StepRun) => Math.ceil(((total[P95] ?? Number.NaN) / 1000) * frequencyHz);
+  const enough = (run: StepRun) => rowsOf(run) <= spec.chunkRows;
+  const quickFirst = [...runs].sort((a, b) => (a.steps ?? 0) - (b.steps ?? 0));
+  const chosen = quickFirst.findLast(enough) ?? quickFirst[0];
+  if (chosen === undefined) return 'Nothing was measured.';
+  const count = `Recommended step count: ${chosen.steps ?? 'none to choose'}.`;
+  const p95Ms = chosen.total[P95] ?? Number.NaN;
+  if (p95Ms <= 1000 / frequencyHz) {
+    return `${count} A new chunk at each of ${frequencyHz} Hz fits (p95 ${p95Ms} ms).`;
+  }
+  const are = enough(chosen) ? 'enough' : 'not enough: lower the frequency';
+  return `${count} At ${frequencyHz} Hz a chunk must last ${rowsOf(chosen)} actions (p95 ${p95Ms} ms); its ${spec.chunkRows} are ${are}.`;
 }
 
 /** Every stage's times, ms, in the order they run, `total` last. */
-async function timeStages(policy: CheckpointPolicy, repeats: number): Promise<Map<string, number[]>> {
-  const writers = policy.spec.cameras.map(({ name, width = 0, height = 0 }) => {
+async function timeStages(
+  policy: CheckpointPolicy,
+  repeats: number,
+  flowSteps: number | undefined,
+): Promise<Map<string, number[]>> {
+  policy.reset();
+  const writers = benchCameras(policy).map(({ name, width, height }) => {
     const ring = `bench_${process.pid}_${name}`.replace(/\W/g, '_');
     const writer = CameraWriter.create(ring, { width, height, frequencyHz: 30 });
     writer.frame.set(seededPicture(SEED, `observation.images.${name}@0`, width, height));
@@ -119,7 +172,10 @@ async function timeStages(policy: CheckpointPolicy, repeats: number): Promise<Ma
       );
       const counts = i >= 0;
       if (counts) add(CAPTURE, captureMs);
-      await policy.infer({ ...plain, timestep: i + 3, cameras }, counts ? { onStage: add } : {});
+      await policy.infer(
+        { ...plain, timestep: i + 3, cameras },
+        { ...(flowSteps === undefined ? {} : { flowSteps }), ...(counts ? { onStage: add } : {}) },
+      );
       if (counts) add(TOTAL, (monotonicNs() - startNs) / 1e6);
     }
   } finally {
@@ -128,10 +184,19 @@ async function timeStages(policy: CheckpointPolicy, repeats: number): Promise<Ma
   return stages;
 }
 
-/** The observation that `tools/parity/time_act.py` makes too. */
-function benchObservation(policy: CheckpointPolicy): Observation {
+/** The policy's cameras, with the size it was trained on where it takes any. */
+function benchCameras({ spec, model }: CheckpointPolicy): { name: string; width: number; height: number }[] {
+  return model.pictures.map(({ width, height, feature }, i) => ({
+    name: spec.cameras[i]?.name ?? feature,
+    width,
+    height,
+  }));
+}
+
+/** The observation that the rivals in `tools/parity/` make too. */
+export function benchObservation(policy: CheckpointPolicy): Observation {
   const stream = streamOf(SEED, 'observation.state@0');
-  const cameras = policy.spec.cameras.map(({ name, width = 0, height = 0 }) => ({
+  const cameras = benchCameras(policy).map(({ name, width, height }) => ({
     name,
     width,
     height,
@@ -149,105 +214,4 @@ function benchObservation(policy: CheckpointPolicy): Observation {
     task: '',
     objects: new Map([['scene', new Float64Array(environment?.length ?? 0)]]),
   };
-}
-
-export interface ActBenchOptions {
-  /** A Python with PyTorch, torchvision and what LeRobot imports: tools/parity/README.md. */
-  readonly python: string;
-  /** LeRobot's `src` folder. Without it only this side is measured. */
-  readonly lerobotSource?: string;
-  /** Inferences. Default 20. */
-  readonly repeats?: number;
-}
-
-/**
- * A full-size ACT (52 M seeded weights, two cameras of 640x480) here and in LeRobot's PyTorch, turn by turn in one
- * run on the same cores, and how far their answers differ.
- */
-export async function benchActBesidePyTorch(options: ActBenchOptions): Promise<BenchTable[]> {
-  const { python, lerobotSource, repeats = 20 } = options;
-  const threads = availableParallelism();
-  const folder = await mkdtemp(join(tmpdir(), 'myelin-bench-act-'));
-  const notes: string[] = [`${threads} thread(s) each, ${repeats} inferences each, turn by turn.`];
-  let rival: TorchRival | undefined;
-  try {
-    await createSeededCheckpoint(folder, actConfig(), SEED);
-    if (lerobotSource === undefined) {
-      notes.push('PyTorch not measured: give --lerobot-src (and --python); see tools/parity/README.md.');
-    } else {
-      rival = await startTorchRival({ python, lerobotSource, checkpoint: folder, threads, seed: SEED }).catch(
-        (thrown: unknown) => {
-          notes.push(`PyTorch not available: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
-          return undefined;
-        },
-      );
-    }
-    const startedNs = monotonicNs();
-    const policy = await openPolicy(folder, { threads, niceness: 0 });
-    const loadS = (monotonicNs() - startedNs) / 1e9;
-    try {
-      const rows = await duel(policy, loadS, rival, repeats, notes);
-      return [
-        {
-          title: "ACT beside LeRobot's PyTorch",
-          command: `myelin bench act --python PYTHON --lerobot-src SRC --repeats ${repeats}`,
-          columns: ['engine', 'load s', ...PERCENTILES, 'peak MiB', 'median ratio'],
-          rows,
-          notes,
-        },
-      ];
-    } finally {
-      await policy.close();
-    }
-  } finally {
-    await rival?.close();
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function duel(
-  policy: CheckpointPolicy,
-  loadS: number,
-  rival: TorchRival | undefined,
-  repeats: number,
-  notes: string[],
-): Promise<(string | number)[][]> {
-  const observation = benchObservation(policy);
-  const warm = await policy.infer(observation);
-  await policy.infer(observation);
-  if (rival !== undefined) {
-    const worst = rival.actions.reduce(
-      (most, value, i) => Math.max(most, Math.abs(value - (warm.actions[i] ?? Number.NaN))),
-      0,
-    );
-    notes.push(`Largest difference between the two answers (100 x 7 actions): ${worst.toExponential(1)}.`);
-    await rival.infer();
-  }
-  const own: number[] = [];
-  const theirs: number[] = [];
-  let peakMiB = 0;
-  for (let i = 0; i < repeats; i++) {
-    const startNs = monotonicNs();
-    await policy.infer(observation);
-    own.push((monotonicNs() - startNs) / 1e6);
-    if (rival === undefined) continue;
-    const answer = await rival.infer();
-    theirs.push(answer.ms);
-    peakMiB = answer.peakMiB;
-  }
-  const ownStatistics = statistics(own);
-  const theirStatistics = statistics(theirs);
-  const ownPeakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
-  const ratio = rival === undefined ? '' : ((ownStatistics[1] ?? 0) / (theirStatistics[1] ?? 1)).toFixed(2);
-  const rows = [['Myelin', Number(loadS.toFixed(2)), ...ownStatistics, ownPeakMiB, ratio]];
-  if (rival !== undefined) {
-    rows.push([
-      `PyTorch ${rival.version}`,
-      Number(rival.loadS.toFixed(2)),
-      ...theirStatistics,
-      Math.round(peakMiB),
-      '1.00',
-    ]);
-  }
-  return rows;
 }

@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeScratch, scratchFolder } from './scratch.ts';
 
-/** A loop in another language to compare with. Run as `command hz seconds priority`, it writes f64 lateness in ns. */
+/** About what a tick of Myelin's loop takes with a moving arm. */
+const WORK_US = 200;
+
+/** A loop in another language to compare with. Run as `command... hz seconds priority`, it writes f64 lateness in ns. */
 export interface RivalLoop {
   readonly name: string;
   readonly command: readonly string[];
@@ -11,7 +14,8 @@ export interface RivalLoop {
 
 /**
  * Both do what anyone would write: sleep to the absolute deadline, look at the clock, skip periods that are lost.
- * Priority 0 leaves the scheduling as it is.
+ * Priority 0 leaves the scheduling as it is. The C loop can compute for a while each tick, as a control loop does:
+ * a scheduler treats a thread that only sleeps better.
  */
 const C_SOURCE = `
 #define _GNU_SOURCE
@@ -21,9 +25,9 @@ const C_SOURCE = `
 #include <time.h>
 static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1e9 + t.tv_nsec; }
 int main(int argc, char **argv) {
-  double period = 1e9 / atof(argv[1]);
-  long ticks = atof(argv[1]) * atof(argv[2]);
-  struct sched_param priority = {.sched_priority = atoi(argv[3])};
+  double work = atof(argv[1]), period = 1e9 / atof(argv[2]);
+  long ticks = atof(argv[2]) * atof(argv[3]);
+  struct sched_param priority = {.sched_priority = atoi(argv[4])};
   if (priority.sched_priority > 0 && sched_setscheduler(0, SCHED_FIFO, &priority) != 0) return 3;
   double *late = calloc(ticks, sizeof *late), due = now();
   for (long i = 0; i < ticks; i++) {
@@ -33,6 +37,7 @@ int main(int argc, char **argv) {
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == 4) ;
     late[i] = now() - due;
     if (late[i] >= period) due += (long)(late[i] / period) * period;
+    for (double end = now() + work; now() < end; ) ;
   }
   fwrite(late, sizeof *late, ticks, stdout);
   return 0;
@@ -66,7 +71,7 @@ export interface Rivals extends Disposable {
 
 /** Builds what this machine has a compiler or an interpreter for. Dispose of it to remove the files. */
 export function buildRivals(): Rivals {
-  const folder = mkdtempSync(join(tmpdir(), 'myelin-bench-'));
+  const folder = scratchFolder();
   const loops: RivalLoop[] = [];
   const notes: string[] = [];
 
@@ -74,7 +79,8 @@ export function buildRivals(): Rivals {
   const program = join(folder, 'loop');
   writeFileSync(source, C_SOURCE);
   if (spawnSync('cc', ['-O2', '-o', program, source], { stdio: 'ignore' }).status === 0) {
-    loops.push({ name: 'C clock_nanosleep', command: [program] });
+    loops.push({ name: 'C clock_nanosleep', command: [program, '0'] });
+    loops.push({ name: `C, and ${WORK_US} us of work a tick`, command: [program, String(WORK_US * 1000)] });
   } else notes.push('No C loop: this machine has no C compiler.');
 
   const script = join(folder, 'loop.py');
@@ -83,5 +89,5 @@ export function buildRivals(): Rivals {
     loops.push({ name: 'Python time.sleep', command: ['python3', script] });
   } else notes.push('No Python loop: this machine has no python3.');
 
-  return { loops, notes, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+  return { loops, notes, [Symbol.dispose]: () => removeScratch(folder) };
 }

@@ -15,5 +15,5 @@ describe('the whole chain in lock-step', () => {
     // A closed gripper may be found a few micrometres beyond its range; no command goes further.
     expect(outcome.outside).toBeLessThan(1e-5);
     expect(await run()).toEqual(outcome);
-  }, 60_000);
+  }, 240_000);
 });

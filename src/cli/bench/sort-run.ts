@@ -3,6 +3,7 @@ import { controlDefaults } from '../../control/control-config.ts';
 import { Controller } from '../../control/controller.ts';
 import { TraceColumn, vectorColumn } from '../../control/trace-row.ts';
 import { ActionPlan } from '../../core/action-plan.ts';
+import type { AggregateName } from '../../core/aggregation.ts';
 import type { ActionChunk } from '../../core/chunk.ts';
 import { ControlState, Request, stateName } from '../../core/control-state.ts';
 import { motionExtremes } from '../../core/motion/finite-differences.ts';
@@ -26,10 +27,35 @@ const SETTLED_S = 1;
 export interface SortConditions {
   /** Simulated time that the scene may take, s. */
   readonly limitS: number;
-  /** What an inference takes, simulated: the observation is this old when its chunk arrives, s. */
-  readonly latencyS: number;
+  /** What an inference takes, simulated: the observation is this old when its chunk arrives, s. A function is asked each time. */
+  readonly latencyS: number | (() => number);
+  /** How chunks are asked for and merged. Default: as `myelin infer` does unless told otherwise. */
+  readonly queue?: QueueSettings;
+  /** Told after every tick, from START on. */
+  readonly watch?: (tick: SortTick) => void;
   /** Something that happens to the world, every so many seconds. */
   readonly disturbance?: { readonly everyS: number; readonly happen: (world: World, count: number) => void };
+}
+
+/** LeRobot's three parameters of the action queue. */
+export interface QueueSettings {
+  /** Default: what the policy says. */
+  readonly actionsPerChunk?: number;
+  /** Default 0.5. */
+  readonly chunkSizeThreshold?: number;
+  /** Default `weighted_average`. */
+  readonly aggregateName?: AggregateName;
+}
+
+/** One period of the control loop. */
+export interface SortTick {
+  /** Since START, s. */
+  readonly atS: number;
+  readonly queueDepth: number;
+  /** Age of the newest observation that is acted on, s; undefined before the first chunk. */
+  readonly observationAgeS: number | undefined;
+  /** The same array every time. */
+  readonly commanded: Float64Array;
 }
 
 export interface SortOutcome {
@@ -111,28 +137,35 @@ class SortRun {
   readonly #lease: Lease;
   readonly #rowsPerChunk: number;
   readonly #commanded: number[][];
+  readonly #pose: Float64Array;
+  readonly #threshold: number;
   #nowNs: number;
   #askedNs = Number.NEGATIVE_INFINITY;
   #coming: { readonly chunk: ActionChunk; readonly dueNs: number } | undefined;
   #inferences = 0;
+  #observedNs: number | undefined;
 
   constructor(parts: SortParts) {
     const { segment, policy, world } = parts;
+    const { actionsPerChunk, chunkSizeThreshold = THRESHOLD, aggregateName } = parts.conditions.queue ?? {};
     this.#parts = parts;
-    this.#rowsPerChunk = Math.min(policy.spec.actionSteps, policy.spec.chunkRows);
+    this.#threshold = chunkSizeThreshold;
+    this.#rowsPerChunk = Math.min(actionsPerChunk ?? policy.spec.actionSteps, policy.spec.chunkRows);
     this.#nowNs = world.nowNs;
     this.#plan = new ActionPlan({
       dof: policy.spec.actionNames.length,
       stepPeriodS: policy.spec.stepPeriodS ?? 1 / 30,
+      ...(aggregateName === undefined ? {} : { aggregateName }),
     });
     this.#lease = Lease.acquire(segment, 'bench sort', this.#nowNs);
     this.#writer = new ChunkWriter(segment);
     this.#commanded = policy.spec.actionNames.map(() => []);
+    this.#pose = new Float64Array(policy.spec.actionNames.length);
   }
 
   async run(): Promise<SortOutcome> {
     const { segment, world, conditions } = this.#parts;
-    const { limitS, disturbance } = conditions;
+    const { limitS, disturbance, watch } = conditions;
     // The arm stiffens where it was found; then it may start.
     for (let k = 0; k < 1 / PERIOD_S; k++) this.#tick();
     segment.request(Request.START);
@@ -146,6 +179,7 @@ class SortRun {
       await this.#think();
       this.#tick();
       this.#record();
+      watch?.(this.#look(startNs));
       if (disturbance && (this.#nowNs - startNs) / 1e9 >= disturbance.everyS * (disturbed + 1)) {
         disturbance.happen(world, disturbed++);
       }
@@ -176,15 +210,18 @@ class SortRun {
       if (nowNs < this.#coming.dueNs) return;
       const { chunk } = this.#coming;
       this.#plan.merge({ ...chunk, rows: Math.min(chunk.rows, this.#rowsPerChunk) }, nowNs);
+      this.#observedNs = chunk.observedNs;
       this.#coming = undefined;
       const future = this.#plan.future(nowNs);
       if (future !== undefined) this.#writer.publish(future.chunk, future.startNs);
     }
     if (nowNs - this.#askedNs < INFERENCE_PERIOD_NS) return;
-    if (this.#plan.depthAt(nowNs) > THRESHOLD * this.#rowsPerChunk) return;
+    if (this.#plan.depthAt(nowNs) > this.#threshold * this.#rowsPerChunk) return;
     this.#askedNs = nowNs;
     this.#inferences += 1;
-    this.#coming = { chunk: await this.#infer(nowNs), dueNs: nowNs + this.#parts.conditions.latencyS * 1e9 };
+    const { latencyS } = this.#parts.conditions;
+    const tookS = typeof latencyS === 'number' ? latencyS : latencyS();
+    this.#coming = { chunk: await this.#infer(nowNs), dueNs: nowNs + tookS * 1e9 };
   }
 
   #infer(nowNs: number): Promise<ActionChunk> {
@@ -211,6 +248,18 @@ class SortRun {
     const { traceRow } = this.#parts.controller;
     const at = vectorColumn('commandedPosition', this.#commanded.length);
     for (const [joint, positions] of this.#commanded.entries()) positions.push(traceRow[at + joint]!);
+  }
+
+  #look(startNs: number): SortTick {
+    const nowNs = this.#nowNs;
+    const observedNs = this.#observedNs;
+    for (const [joint, positions] of this.#commanded.entries()) this.#pose[joint] = positions.at(-1)!;
+    return {
+      atS: (nowNs - startNs) / 1e9,
+      queueDepth: this.#plan.depthAt(nowNs),
+      observationAgeS: observedNs === undefined ? undefined : (nowNs - observedNs) / 1e9,
+      commanded: this.#pose,
+    };
   }
 
   #outcome(finishedS: number | undefined): SortOutcome {

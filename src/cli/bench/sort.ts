@@ -1,7 +1,6 @@
 import { type BenchTable, percentile } from '../../core/bench-table.ts';
 import { createScriptedPolicy } from '../../policies/scripted/scripted-policy.ts';
-import { CUBE_DISTANCE_M, CUBE_SIZE_M, placeCubes } from '../../world/scene.ts';
-import type { World } from '../../world/world.ts';
+import { MOVE_EVERY_S, MOVED_CUBES, MOVES } from './moved-cubes.ts';
 import { runSort, type SortConditions, type SortOutcome } from './sort-run.ts';
 
 export interface SortBenchOptions {
@@ -13,15 +12,11 @@ export interface SortBenchOptions {
   readonly limitS?: number;
 }
 
-/** A cube is moved away so often, s, and so many times a scene. */
-const MOVE_EVERY_S = 4;
-const MOVES = 5;
-
 /** What the scenes are sorted under, one column each. */
 const CONDITIONS: readonly (readonly [name: string, conditions: Omit<SortConditions, 'limitS'>])[] = [
   ['undisturbed', { latencyS: 0.02 }],
   ['inference takes 0.3 s', { latencyS: 0.3 }],
-  ['cubes are moved', { latencyS: 0.02, disturbance: { everyS: MOVE_EVERY_S, happen: moveCube } }],
+  ['cubes are moved', { latencyS: 0.02, disturbance: MOVED_CUBES }],
 ];
 
 /** Sorts seeded scenes with the scripted policy and the whole chain, in lock-step, faster than real time. */
@@ -98,20 +93,4 @@ function failures(condition: string, outcomes: readonly SortOutcome[]): string[]
     return `scene ${seed} (${sorted} of ${cubes} cubes${ending})`;
   });
   return [`Not sorted, ${condition}: ${scenes.join('; ')}.`];
-}
-
-/** Puts the first cube that is not sorted yet where none lies. */
-function moveCube(world: World, count: number): void {
-  const { physics } = world;
-  const cube = physics.objects.find((object) => !world.isSorted(object));
-  if (count >= MOVES || cube === undefined) return;
-  const others = physics.objects.filter((object) => object !== cube);
-  const isFree = ({ xM, yM }: { readonly xM: number; readonly yM: number }) =>
-    others.every(({ qposAddress: at }) => {
-      return Math.hypot(physics.qpos[at]! - xM, physics.qpos[at + 1]! - yM) >= CUBE_DISTANCE_M;
-    });
-  const spot = placeCubes(world.seed * 1000 + count).find(isFree);
-  if (spot === undefined) return;
-  const turn = [Math.cos(spot.yawRad / 2), 0, 0, Math.sin(spot.yawRad / 2)];
-  world.place(cube.name, [spot.xM, spot.yM, CUBE_SIZE_M / 2], turn);
 }

@@ -14,6 +14,8 @@ import { WorldClient } from '../../world/world-client.ts';
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface SimulatedArmOptions {
+  /** Of the world and of the segment. Default: one that nobody else uses. */
+  readonly name?: string;
   /** More options for `myelin control`. */
   readonly control?: readonly string[];
   readonly world?: readonly string[];
@@ -32,7 +34,7 @@ let counter = 0;
  * self-tests and fault tests break. `close()` leaves nothing behind.
  */
 export class SimulatedArm {
-  readonly name = `selftest_${process.pid}_${++counter}`;
+  readonly name: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'myelin-'));
   readonly tracePath = join(this.#folder, 'trace.bin');
   readonly #options: SimulatedArmOptions;
@@ -47,6 +49,7 @@ export class SimulatedArm {
 
   private constructor(options: SimulatedArmOptions) {
     this.#options = options;
+    this.name = options.name ?? `selftest_${process.pid}_${++counter}`;
   }
 
   /** Resolves when the arm holds in IDLE. */
@@ -178,7 +181,7 @@ export class SimulatedArm {
     await this.until(`the state is ${state}`, () => this.state() === state, timeoutMs);
   }
 
-  async until(what: string, condition: () => boolean, timeoutMs = 20_000): Promise<void> {
+  async until(what: string, condition: () => boolean, timeoutMs = 45_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!condition()) {
       if (performance.now() > deadline) {

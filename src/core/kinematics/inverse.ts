@@ -276,7 +276,7 @@ function rotationError(target: Float64Array, m: Float64Array, at: number, e: Flo
   }
   const sine = Math.hypot(sx, sy, sz) / 2;
   const angle = Math.atan2(sine, (trace - 1) / 2);
-  // Exactly opposite, every axis is as good as any; a turn about z gets the descent off the spot.
+  // Exactly opposite, one axis is as good as another; a turn about z gets the descent off the spot.
   if (sine < 1e-12) {
     e[3] = 0;
     e[4] = 0;

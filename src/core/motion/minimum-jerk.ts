@@ -1,9 +1,9 @@
 import type { MotionLimits } from './jerk-limiter.ts';
 
 /** Peaks of the unit quintic 10s^3 - 15s^4 + 6s^5 over unit time (T. Flash, N. Hogan, 1985): its derivatives' maxima. */
-const PEAK_VELOCITY = 15 / 8;
-const PEAK_ACCELERATION = 10 / Math.sqrt(3);
-const PEAK_JERK = 60;
+export const PEAK_VELOCITY = 15 / 8;
+export const PEAK_ACCELERATION = 10 / Math.sqrt(3);
+export const PEAK_JERK = 60;
 
 /**
  * A move from rest to rest with the least jerk over its length. All joints start and end together, and the

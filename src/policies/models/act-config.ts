@@ -9,6 +9,7 @@ import {
   STATE,
 } from '../features.ts';
 import { RESNETS } from '../onnx/resnet.ts';
+import { sevenAxes } from './full-size.ts';
 
 const count = z.int().positive().max(100_000);
 
@@ -37,6 +38,33 @@ export const actConfigSchema = z.looseObject({
 });
 
 export type ActConfig = z.infer<typeof actConfigSchema>;
+
+/** An ACT configuration as LeRobot's trainer writes it, at its full size (52 M weights), for a 7-axis arm. */
+export function actConfig(changes: Partial<ActConfig> = {}): ActConfig {
+  return {
+    type: 'act',
+    n_obs_steps: 1,
+    ...sevenAxes(),
+    normalization_mapping: { VISUAL: 'MEAN_STD', STATE: 'MEAN_STD', ACTION: 'MEAN_STD' },
+    chunk_size: 100,
+    n_action_steps: 100,
+    vision_backbone: 'resnet18',
+    pretrained_backbone_weights: null,
+    replace_final_stride_with_dilation: false,
+    pre_norm: false,
+    dim_model: 512,
+    n_heads: 8,
+    dim_feedforward: 3200,
+    feedforward_activation: 'relu',
+    n_encoder_layers: 4,
+    n_decoder_layers: 1,
+    use_vae: true,
+    latent_dim: 32,
+    n_vae_encoder_layers: 4,
+    temporal_ensemble_coeff: null,
+    ...changes,
+  };
+}
 
 export interface ActCamera {
   readonly feature: string;

@@ -1,4 +1,5 @@
 /** What crosses between a model's handle and the thread that runs it. */
+import type { DeviceRequest, Obstacle } from './device.ts';
 
 export type TensorData =
   | Float32Array<ArrayBuffer>
@@ -18,12 +19,17 @@ export interface ModelStage {
   readonly name: string;
   /** The ONNX model: bytes, whose external data lies in `folder`; or a file with its data beside it. */
   readonly model: Uint8Array | string;
+  /** Loaded when it first runs: for stages that not everyone needs. */
+  readonly lazy?: boolean;
+  /** Reads weights where they lie in the file instead of preparing them: slower to run, nothing to hold. */
+  readonly lean?: boolean;
 }
 
 export interface WorkerSettings {
   readonly stages: readonly ModelStage[];
-  /** Absolute folder that external data is relative to. */
-  readonly folder: string;
+  /** Root of the file system: external data of models given as bytes is named from it. */
+  readonly root: string;
+  readonly device: DeviceRequest;
   readonly threads: number;
   /** Added to the thread's nice value: inference gives way to whatever keeps time. */
   readonly niceness: number;
@@ -45,8 +51,13 @@ export type WorkerReply =
       readonly kind: 'ready';
       readonly loadMs: Readonly<Record<string, number>>;
       readonly ports: Readonly<Record<string, StagePorts>>;
+      /** The device it runs on: `cuda:1`. */
+      readonly device: string;
+      /** Why that one, for people. */
+      readonly deviceReason: string;
     }
   | { readonly kind: 'unusable'; readonly stage: string; readonly reason: string }
+  | ({ readonly kind: 'no-device'; readonly device: string } & Obstacle)
   | {
       readonly kind: 'done';
       readonly id: number;

@@ -5,79 +5,45 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type {
-  ModelInput,
-  Port,
-  RunRequest,
-  StagePorts,
-  TensorValue,
-  WorkerReply,
-  WorkerSettings,
-} from './session-protocol.ts';
+import type { ModelInput, RunRequest, TensorValue, WorkerReply, WorkerSettings } from './session-protocol.ts';
+import { type Runtime, StageFailure, StageSessions } from './stage-sessions.ts';
+import { DeviceRefusal, startOnBest } from './start.ts';
+import { lookAround } from './surroundings.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('session-worker.js runs as a worker thread only');
 const settings = workerData as WorkerSettings;
-const sessions = new Map<string, InferenceSession>();
 const kept = new Map<string, Tensor>();
 
 const reply = (message: WorkerReply, transfer: readonly ArrayBuffer[] = []) =>
   port.postMessage(message, transfer);
 const reasonOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
 
-function options(): InferenceSession.SessionOptions {
-  return {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: settings.threads,
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-    // Idle threads sleep instead of spinning: a control loop shares these cores.
-    extra: {
-      session: {
-        intra_op: { allow_spinning: '0' },
-        model_external_initializers_file_folder_path: settings.folder,
-      },
-    },
-  };
-}
-
-async function load(): Promise<typeof import('onnxruntime-node') | undefined> {
-  let stage = 'runtime';
+async function serve(): Promise<void> {
   try {
     // On Linux this is the calling thread's nice value alone; the pool started from it inherits it.
     if (process.platform === 'linux' && settings.niceness > 0) setPriority(0, settings.niceness);
     const runtime = await import('onnxruntime-node');
-    const loadMs: Record<string, number> = {};
-    const ports: Record<string, StagePorts> = {};
-    for (const { name, model } of settings.stages) {
-      stage = name;
-      const started = performance.now();
-      // Bytes or a path: two overloads of one function.
-      const session = await runtime.InferenceSession.create(model as string, options());
-      loadMs[name] = performance.now() - started;
-      ports[name] = {
-        inputs: session.inputMetadata.map(describePort),
-        outputs: session.outputMetadata.map(describePort),
-      };
-      sessions.set(name, session);
-    }
-    reply({ kind: 'ready', loadMs, ports });
-    return runtime;
+    const { loaded, device, reason } = await startOnBest(settings.device, lookAround(runtime), (each) =>
+      StageSessions.load(runtime, settings, each),
+    );
+    const { loadMs, ports } = loaded;
+    reply({ kind: 'ready', loadMs, ports, device, deviceReason: reason });
+    port?.on('message', (request: RunRequest) => void run(runtime, loaded, request));
   } catch (thrown) {
-    reply({ kind: 'unusable', stage, reason: reasonOf(thrown) });
-    return undefined;
+    const reason = reasonOf(thrown);
+    if (thrown instanceof DeviceRefusal) {
+      const { device, advice } = thrown;
+      reply({ kind: 'no-device', device, reason, advice });
+    } else {
+      reply({ kind: 'unusable', stage: thrown instanceof StageFailure ? thrown.stage : 'runtime', reason });
+    }
   }
 }
 
-function describePort(metadata: InferenceSession.ValueMetadata): Port {
-  if (!metadata.isTensor) return { name: metadata.name, type: 'not a tensor', shape: [] };
-  return { name: metadata.name, type: metadata.type, shape: metadata.shape };
-}
-
-async function run(runtime: typeof import('onnxruntime-node'), request: RunRequest): Promise<void> {
+async function run(runtime: Runtime, stages: StageSessions, request: RunRequest): Promise<void> {
   try {
-    const session = sessions.get(request.stage);
-    if (session === undefined) throw new Error(`there is no stage "${request.stage}"`);
+    const session = await stages.session(request.stage);
     const feeds: Record<string, Tensor> = {};
     const buffers: Record<string, TensorValue> = {};
     for (const [name, input] of Object.entries(request.inputs)) {
@@ -86,6 +52,7 @@ async function run(runtime: typeof import('onnxruntime-node'), request: RunReque
     }
     const names = [...new Set([...Object.keys(request.keep), ...request.fetch])];
     const started = performance.now();
+    // Results of the runtime's own making: giving it buffers to fill saves 0.1 ms a megabyte at best.
     const results = await session.run(feeds, names);
     const durationMs = performance.now() - started;
     for (const [name, keepAs] of Object.entries(request.keep)) kept.set(keepAs, result(results, name));
@@ -102,7 +69,7 @@ async function run(runtime: typeof import('onnxruntime-node'), request: RunReque
   }
 }
 
-function toTensor(runtime: typeof import('onnxruntime-node'), input: ModelInput): Tensor {
+function toTensor(runtime: Runtime, input: ModelInput): Tensor {
   if ('kept' in input) {
     const tensor = kept.get(input.kept);
     if (tensor === undefined) throw new Error(`nothing is kept as "${input.kept}"`);
@@ -117,7 +84,4 @@ function result(results: InferenceSession.OnnxValueMapType, name: string): Tenso
   return value as Tensor;
 }
 
-const runtime = await load();
-if (runtime !== undefined) {
-  port.on('message', (request: RunRequest) => void run(runtime, request));
-}
+await serve();

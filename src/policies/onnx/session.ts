@@ -1,7 +1,8 @@
-import { availableParallelism } from 'node:os';
+import { parse } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MyelinError } from '../../core/errors.ts';
 import { distEntry } from '../../platform/entry.ts';
+import { parseDevice } from './device.ts';
 import type {
   ModelInput,
   ModelStage,
@@ -11,15 +12,20 @@ import type {
   WorkerReply,
   WorkerSettings,
 } from './session-protocol.ts';
+import { threadsHere } from './threads.ts';
 
 export interface SessionOptions {
   readonly stages: readonly ModelStage[];
-  /** Absolute, real folder that holds the external data. */
+  /** Absolute, real folder of the checkpoint: on the volume that holds all of its external data. */
   readonly folder: string;
-  /** Threads the model computes with. Default: one fewer than there are cores, at least one. */
+  /** What to run on, as `--device` takes it. Default `auto`. */
+  readonly device?: string;
+  /** Threads the model computes with. Default: all cores, but one when a control loop keeps time on this machine. */
   readonly threads?: number;
   /** Added to the threads' nice value, 0 to 19. Default 5: inference gives way to what keeps time. */
   readonly niceness?: number;
+  /** Told what the model runs on and why, in a sentence. */
+  readonly onNote?: (sentence: string) => void;
   /** The thread's program. Default: `session-worker.js` of this package. */
   readonly entry?: string;
 }
@@ -56,6 +62,8 @@ export class Session {
   readonly loadMs: Readonly<Record<string, number>>;
   readonly ports: Readonly<Record<string, StagePorts>>;
   readonly threads: number;
+  /** What it runs on: `cpu`, `cuda:1`. */
+  readonly device: string;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
@@ -66,6 +74,7 @@ export class Session {
     this.threads = threads;
     this.loadMs = ready.loadMs;
     this.ports = ready.ports;
+    this.device = ready.device;
     worker.on('message', (reply: WorkerReply) => this.#settle(reply));
     worker.on('error', (error) => this.#die(error.message));
     worker.on('exit', (code) => this.#die(`its thread ended (code ${code})`));
@@ -73,12 +82,16 @@ export class Session {
     worker.unref();
   }
 
-  /** @throws MyelinError MODEL_FAILED when the runtime or a stage cannot be loaded */
+  /**
+   * @throws MyelinError MODEL_FAILED when the runtime or a stage cannot be loaded, DEVICE_UNAVAILABLE,
+   *   INVALID_ARGUMENT
+   */
   static async open(options: SessionOptions): Promise<Session> {
-    const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
+    const { threads, reason } = threadsHere(options.threads);
     const settings: WorkerSettings = {
       stages: options.stages,
-      folder: options.folder,
+      root: parse(options.folder).root,
+      device: parseDevice(options.device ?? 'auto'),
       threads,
       niceness: options.niceness ?? 5,
     };
@@ -95,7 +108,13 @@ export class Session {
         worker.once('exit', (code) => reject(failed('worker', `its thread ended (code ${code})`)));
       });
       if (first.kind === 'unusable') throw failed(first.stage, first.reason);
+      if (first.kind === 'no-device') {
+        const { device, reason, advice } = first;
+        throw new MyelinError('DEVICE_UNAVAILABLE', { device, reason, advice });
+      }
       if (first.kind !== 'ready') throw failed('worker', `it began with "${first.kind}"`);
+      const { device, deviceReason } = first;
+      options.onNote?.(`the model runs on ${device}, ${deviceReason}; threads: ${reason}`);
       return new Session(worker, threads, first);
     } catch (thrown) {
       await worker.terminate();

@@ -1,13 +1,14 @@
-import { basename } from 'node:path';
+import { parse, relative } from 'node:path';
 import { MyelinError } from '../../core/errors.ts';
-import { TENSOR_BYTES, type TensorEntry, type TensorFile } from '../safetensors.ts';
+import type { QuantizedFormat } from '../quantize/format.ts';
+import { type QuantizedMatrix, TENSOR_BYTES, type TensorEntry, type TensorFile } from '../safetensors.ts';
 import type { Graph, Value } from './graph.ts';
 
 /** Answers where a tensor lies. Throwing for an absent one, or noting it down, is the source's business. */
 export interface TensorSource {
-  /** File name of the weights, relative to the folder the model runtime is told. */
-  readonly location: string;
   find(name: string, shape: readonly number[]): TensorEntry;
+  /** A matrix [outputs, inputs] that activations are multiplied by, if there is a quantised form of it. */
+  quantized?(name: string, shape: readonly number[]): QuantizedMatrix | undefined;
 }
 
 /**
@@ -15,13 +16,11 @@ export interface TensorSource {
  * Afterwards `used` tells which of them the model took.
  */
 export class FileTensors implements TensorSource {
-  readonly location: string;
   readonly used = new Set<string>();
   readonly #file: TensorFile;
 
   constructor(file: TensorFile) {
     this.#file = file;
-    this.location = basename(file.path);
   }
 
   /** @throws MyelinError TENSOR_INVALID when it is absent or has another shape */
@@ -36,16 +35,35 @@ export class FileTensors implements TensorSource {
     this.used.add(name);
     return tensor;
   }
+
+  /** @throws MyelinError TENSOR_INVALID when what it was made of is absent or has another shape */
+  quantized(name: string, shape: readonly number[]): QuantizedMatrix | undefined {
+    const matrix = this.#file.quantized?.get(name);
+    if (matrix !== undefined) this.find(name, shape);
+    return matrix;
+  }
 }
 
 /** Notes every tensor a model asks for and gives none: to learn what a configuration needs. */
 export class TensorInventory implements TensorSource {
-  readonly location = 'inventory';
   readonly shapes = new Map<string, readonly number[]>();
+  /** Those of them that activations are multiplied by. */
+  readonly matrices = new Map<string, readonly number[]>();
 
   find(name: string, shape: readonly number[]): TensorEntry {
     this.shapes.set(name, shape);
-    return { name, shape, type: 'F32', begin: 0, end: 4 * shape.reduce((product, n) => product * n, 1) };
+    return {
+      name,
+      path: 'inventory',
+      shape,
+      type: 'F32',
+      begin: 0,
+      end: 4 * shape.reduce((product, n) => product * n, 1),
+    };
+  }
+
+  quantized(name: string, shape: readonly number[]): undefined {
+    this.matrices.set(name, shape);
   }
 }
 
@@ -73,20 +91,48 @@ export class Weights {
 
   /** `count` rows of a tensor from row `first` on: no copy, only another place in the file. */
   rows(name: string, shape: readonly number[], first: number, count: number): Value {
-    const full = `${this.#prefix}${name}`;
-    const tensor = this.#source.find(full, shape);
+    const tensor = this.#source.find(`${this.#prefix}${name}`, shape);
+    const value = this.#place(tensor, shape, first, count);
+    return tensor.type === 'F32' ? value : this.graph.node('Cast', [value], { to: { int: 1 } });
+  }
+
+  /** Rows of a table by their numbers [n], which come when the graph runs; only those are read and widened. */
+  lookup(name: string, shape: readonly number[], numbers: Value): Value {
+    const tensor = this.#source.find(`${this.#prefix}${name}`, shape);
+    const table = this.#place(tensor, shape, 0, shape[0] ?? 1);
+    const found = this.graph.node('Gather', [table, numbers], { axis: { int: 0 } });
+    return tensor.type === 'F32' ? found : this.graph.node('Cast', [found], { to: { int: 1 } });
+  }
+
+  /** The same rows of a matrix [outputs, inputs] in whole numbers; undefined when it is not quantised. */
+  quantizedRows(
+    name: string,
+    shape: readonly number[],
+    first: number,
+    count: number,
+  ): { readonly format: QuantizedFormat; readonly values: Value; readonly scales: Value } | undefined {
+    const matrix = this.#source.quantized?.(`${this.#prefix}${name}`, shape);
+    if (matrix === undefined) return undefined;
+    const { format, values, scales } = matrix;
+    return {
+      format,
+      values: this.#place(values, values.shape, first, count),
+      scales: this.#place(scales, scales.shape, first, count),
+    };
+  }
+
+  #place(tensor: TensorEntry, shape: readonly number[], first: number, count: number): Value {
     const rowBytes = shape.slice(1).reduce((product, n) => product * n, TENSOR_BYTES[tensor.type]);
-    const value = this.graph.external(
-      `${full}[${first}:${first + count}]`,
+    return this.graph.external(
+      `${tensor.name}[${first}:${first + count}]`,
       [count, ...shape.slice(1)],
       tensor.type,
       {
-        location: this.#source.location,
+        // From the root of the file system: a model's files may lie in several folders.
+        location: relative(parse(tensor.path).root, tensor.path),
         offset: tensor.begin + first * rowBytes,
         length: count * rowBytes,
       },
     );
-    if (tensor.type === 'F32') return value;
-    return this.graph.node('Cast', [value], { to: { int: 1 } });
   }
 }

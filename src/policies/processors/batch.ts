@@ -7,11 +7,39 @@ export interface Picture {
   readonly levels: Float64Array;
 }
 
+export interface Tokens {
+  /** They all see each other. */
+  readonly ids: readonly number[];
+  /** Words that follow, each seeing only what comes before it: text the model went on with itself. */
+  readonly continuation?: readonly number[];
+}
+
 /** What flows through processor steps, by LeRobot's feature names. */
 export interface Batch {
+  /** Of the observation it came from, for models that look back. */
+  readonly timestep: number;
   readonly vectors: Map<string, Float64Array>;
+  /** Numbers in a row of actions, when there are any among the vectors. */
+  readonly actionLength: number;
   readonly pictures: Map<string, Picture>;
+  /** What to do, in words. */
+  task: string;
+  /** The words as the model reads them, without padding. */
+  tokens?: Tokens;
+  /** What steps before the model noted for steps after it. */
+  readonly notes: Map<string, Float64Array>;
 }
+
+/** A batch of these parts; what is not named is empty. */
+export const makeBatch = (parts: Partial<Batch> = {}): Batch => ({
+  timestep: 0,
+  vectors: new Map(),
+  actionLength: 0,
+  pictures: new Map(),
+  task: '',
+  notes: new Map(),
+  ...parts,
+});
 
 /** Bytes as fractions of one: how LeRobot hands pictures to its processors. */
 export function unitLevels(): Float64Array {

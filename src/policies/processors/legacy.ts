@@ -21,7 +21,7 @@ export async function legacyPipelines(
     const feature = byBuffer.get(buffer);
     if (feature === undefined) continue;
     const known = statistics.get(feature) ?? new Map<string, Float64Array>();
-    statistics.set(feature, known.set(statistic, await readTensor(file, tensor)));
+    statistics.set(feature, known.set(statistic, await readTensor(tensor)));
   }
   const normalizer = new Normalizer({
     features,

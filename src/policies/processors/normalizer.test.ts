@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MyelinError } from '../../core/errors.ts';
 import type { NormMode } from '../features.ts';
+import { makeBatch } from './batch.ts';
 import { Normalizer, normalise, scalingOf, unnormalise } from './normalizer.ts';
 
 const where = { file: 'stats.safetensors', feature: 'action' };
@@ -70,13 +71,12 @@ describe('normalisation', () => {
       epsilon: 1e-8,
       file: 'stats',
     });
-    const batch = {
-      pictures: new Map(),
+    const batch = makeBatch({
       vectors: new Map([
         ['action', Float64Array.of(0, 0, 1, 1)],
         ['observation.state', Float64Array.of(7)],
       ]),
-    };
+    });
     normalizer.backward(batch);
     normalizer.forward({
       ...batch,

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MyelinError } from '../../core/errors.ts';
 import { writeSafetensors } from '../safetensors-writer.ts';
+import { makeBatch } from './batch.ts';
 import { Pipeline } from './pipeline.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'myelin-pipeline-'));
@@ -45,7 +46,7 @@ describe('a processor pipeline', () => {
       },
     );
     const vectors = new Map([['observation.arm', Float64Array.of(3, 10)]]);
-    pipeline.apply({ vectors, pictures: new Map() });
+    pipeline.apply(makeBatch({ vectors }));
     expect([...vectors.keys()]).toEqual(['observation.state']);
     expect(vectors.get('observation.state')?.[1]).toBeCloseTo(2, 6);
     expect(pipeline.sourceOf('observation.images.wrist')).toBe('observation.images.hand');
@@ -63,7 +64,7 @@ describe('a processor pipeline', () => {
       state_file: 'stats.safetensors',
     });
     const vectors = state(3, 10);
-    pipeline.apply({ vectors, pictures: new Map() });
+    pipeline.apply(makeBatch({ vectors }));
     expect([...(vectors.get('observation.state') ?? [])]).toEqual([3, 10]);
   });
 

@@ -22,6 +22,8 @@ export interface ScriptedPolicyOptions {
   readonly description: ArmDescription;
   /** Seconds between rows. Default 1/30. */
   readonly stepPeriodS?: number;
+  /** Rows of a chunk, 20 to 128. Default 45. */
+  readonly chunkRows?: number;
 }
 
 const CHUNK_ROWS = 45;
@@ -69,8 +71,10 @@ export function createScriptedPolicy(options: ScriptedPolicyOptions): Policy {
 
 class ScriptedPolicy implements Policy {
   readonly spec: PolicySpec;
+  readonly #options: ScriptedPolicyOptions;
   readonly #description: ArmDescription;
   readonly #periodS: number;
+  readonly #chunkRows: number;
   readonly #topDown: TopDown;
   readonly #table: TableView;
   readonly #track: StepTrack<Purpose>;
@@ -78,9 +82,12 @@ class ScriptedPolicy implements Policy {
   readonly #failures = new Map<string, number>();
   #step = Number.NEGATIVE_INFINITY;
 
-  constructor({ kinematics, description, stepPeriodS = 1 / 30 }: ScriptedPolicyOptions) {
+  constructor(options: ScriptedPolicyOptions) {
+    const { kinematics, description, stepPeriodS = 1 / 30, chunkRows = CHUNK_ROWS } = options;
+    this.#options = options;
     this.#description = description;
     this.#periodS = stepPeriodS;
+    this.#chunkRows = chunkRows;
     this.#topDown = new TopDown(kinematics, description);
     this.#table = new TableView(description.model);
     this.#track = new StepTrack(description.limits, stepPeriodS);
@@ -89,7 +96,7 @@ class ScriptedPolicy implements Policy {
       cameras: [],
       stateNames: description.jointNames,
       actionNames: description.jointNames,
-      chunkRows: CHUNK_ROWS,
+      chunkRows,
       actionSteps: ACTION_STEPS,
       stepPeriodS,
       subtasks: false,
@@ -112,11 +119,11 @@ class ScriptedPolicy implements Policy {
     this.#follow(step, state, cubes);
     this.#extend(step, state, cubes);
     this.#track.forget(step);
-    const actions = new Float64Array(CHUNK_ROWS * dof);
-    for (let k = 0; k < CHUNK_ROWS; k++) actions.set(this.#track.row(step + k)!, k * dof);
+    const actions = new Float64Array(this.#chunkRows * dof);
+    for (let k = 0; k < this.#chunkRows; k++) actions.set(this.#track.row(step + k)!, k * dof);
     return {
       actions,
-      rows: CHUNK_ROWS,
+      rows: this.#chunkRows,
       dof,
       stepPeriodS: this.#periodS,
       timestep: step,
@@ -128,6 +135,10 @@ class ScriptedPolicy implements Policy {
     this.#track.clear();
     this.#failures.clear();
     this.#step = Number.NEGATIVE_INFINITY;
+  }
+
+  fork(): Policy {
+    return new ScriptedPolicy(this.#options);
   }
 
   async close(): Promise<void> {}
@@ -216,7 +227,7 @@ class ScriptedPolicy implements Policy {
   #extend(step: number, state: Float64Array, cubes: readonly SeenCube[]): void {
     const track = this.#track;
     const planned = new Set(track.labelsFrom(step).map(({ cube }) => cube?.name));
-    while (track.remaining(step) < CHUNK_ROWS) {
+    while (track.remaining(step) < this.#chunkRows) {
       const held = track.remaining(step) <= 1 ? this.#heldCube(state, cubes) : undefined;
       const placing = held && !this.#table.isSorted(held) ? this.#placing(held) : undefined;
       if (held !== undefined && placing !== undefined) {
@@ -303,7 +314,7 @@ class ScriptedPolicy implements Policy {
     if (home.some((q, i) => Math.abs(q - this.#track.end[i]!) > 1e-6)) {
       this.#track.moveTo(home, TRAVEL, purpose);
     }
-    this.#track.hold(CHUNK_ROWS * this.#periodS, purpose);
+    this.#track.hold(this.#chunkRows * this.#periodS, purpose);
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { holdText } from '../../control/event-text.ts';
 import { HoldReason, LimitBit } from '../../control/limit-bits.ts';
 import type { Clock } from '../../core/clock.ts';
-import { bitNames, ErrorBit, Request, stateName } from '../../core/control-state.ts';
+import { bitNames, ControlState, ErrorBit, Request, stateName } from '../../core/control-state.ts';
 import { histogramPercentileUs } from '../../core/histogram.ts';
 import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../../segment/arm-segment.ts';
 import { Lease } from '../../segment/lease.ts';
@@ -13,8 +13,8 @@ import { CameraFeed } from './camera-feed.ts';
 import type { Picture } from './camera-packet.ts';
 import type { EventLog } from './event-log.ts';
 import { Follower } from './follow.ts';
+import type { GatewayArm } from './gateway-arm.ts';
 import { LoopEvents } from './loop-events.ts';
-import type { PageSource } from './page-server.ts';
 import type { ArmInfo, ArmState, Reply, Telemetry, WorldState } from './telemetry.ts';
 import { wireNumber } from './telemetry.ts';
 
@@ -43,7 +43,7 @@ const us = (ns: number): number | null => wireNumber(Math.round(ns / 100) / 10);
  * The page's eyes on an arm, its world and its cameras, all of which may be absent, die and come back. It reads
  * shared memory and writes nothing but request bits.
  */
-export class ArmTelemetry implements PageSource {
+export class ArmTelemetry implements GatewayArm {
   readonly segmentName: string;
   readonly #options: ArmTelemetryOptions;
   readonly #arm: Follower<ArmSegment>;
@@ -110,6 +110,27 @@ export class ArmTelemetry implements PageSource {
     if (arm !== undefined || newest !== undefined) return { ok: true, text: `Asked for ${request}.` };
     if (request === 'reset') return { ok: true, text: 'Asked for a new control process.' };
     return { ok: request === 'stop', text: 'No control process is running: nothing moves the arm.' };
+  }
+
+  /** Who commands the arm, and whether it may be moving. */
+  commander(): { pid: number; name: string; running: boolean } | undefined {
+    const arm = this.#arm.current;
+    const holder = arm === undefined ? undefined : Lease.holder(arm, this.#options.clock.nowNs());
+    if (arm === undefined || holder === undefined) return undefined;
+    return { pid: holder.pid, name: holder.name, running: arm.fields.controlState === ControlState.RUNNING };
+  }
+
+  /** Says in the segment who operates; undefined when nobody does. */
+  showOperator(name: string | undefined): void {
+    const fields = this.#arm.current?.fields;
+    if (fields === undefined) return;
+    if (fields.operatorName !== (name ?? '')) fields.operatorName = name ?? '';
+    fields.operatorHeartbeatNs = name === undefined ? 0 : this.#options.clock.nowNs();
+  }
+
+  stateName(): string | null {
+    const arm = this.#arm.current;
+    return arm === undefined ? null : stateName(arm.fields.controlState);
   }
 
   close(): void {

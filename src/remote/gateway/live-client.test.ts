@@ -28,6 +28,11 @@ const clientOn = (socket: StuckSocket, asked: string[] = []) =>
       asked.push(request);
       return { ok: true, text: 'done' };
     },
+    onOperator: async (action) => {
+      asked.push(action);
+      return { ok: false, text: 'no' };
+    },
+    onHeard: () => undefined,
     onMalformed: () => asked.push('malformed'),
   });
 

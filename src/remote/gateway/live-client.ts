@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws';
 import {
   encodeMessage,
+  type OperatorAction,
   type PageRequest,
   parseClientMessage,
   type Reply,
@@ -12,9 +13,14 @@ export const SKIP_ABOVE_BYTES = 256 * 1024;
 /** With this much unsent the client is not reading at all and is let go. */
 export const DROP_ABOVE_BYTES = 4 * 1024 * 1024;
 
+export type Outcome = Pick<Reply, 'ok' | 'text'>;
+
 export interface LiveClientHooks {
   /** Carries out a request at once and says what came of it. */
-  readonly onRequest: (request: PageRequest) => Pick<Reply, 'ok' | 'text'>;
+  readonly onRequest: (request: PageRequest) => Outcome;
+  readonly onOperator: (action: OperatorAction) => Promise<Outcome>;
+  /** It sent something: it lives. */
+  readonly onHeard: () => void;
   readonly onMalformed: () => void;
 }
 
@@ -72,9 +78,16 @@ export class LiveClient {
       this.send(parsed.error);
       return;
     }
-    const { request, id } = parsed.message;
+    const { message } = parsed;
+    const reply = (request: Reply['request'], outcome: Outcome, id: number | undefined) =>
+      this.send({ type: 'reply', request, ...outcome, ...(id === undefined ? {} : { id }) });
     // First the deed, a stop above all; everything else can wait for it.
-    const outcome = this.#hooks.onRequest(request);
-    this.send({ type: 'reply', request, ...outcome, ...(id === undefined ? {} : { id }) });
+    if (message.type === 'request')
+      reply(message.request, this.#hooks.onRequest(message.request), message.id);
+    this.#hooks.onHeard();
+    if (message.type === 'operator') {
+      const { action, id } = message;
+      void this.#hooks.onOperator(action).then((outcome) => reply(action, outcome, id));
+    }
   }
 }

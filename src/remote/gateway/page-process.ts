@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { z } from 'zod';
 import { systemClock } from '../../platform/clock.ts';
 import { packageRoot } from '../../platform/entry.ts';
 import { ArmTelemetry } from './arm-telemetry.ts';
 import { EventLog } from './event-log.ts';
 import { type PageServer, startPageServer } from './page-server.ts';
-import { EVENT_LEVELS, type EventLevel, type PageRequest } from './telemetry.ts';
+import { guessLevel, parentMessageSchema, tellParent, untilAskedToEnd } from './parent-channel.ts';
 
 export interface PageProcessOptions {
   /** Name of the arm's segment. */
@@ -15,28 +14,6 @@ export interface PageProcessOptions {
   /** Port on 127.0.0.1; the next free one is taken when it is in use. */
   readonly port: number;
 }
-
-/** What the supervisor tells the page over the channel between parent and child. */
-const parentMessageSchema = z.object({
-  kind: z.literal('event'),
-  /** Name of the process it is about. */
-  process: z.string(),
-  text: z.string(),
-  level: z.enum(EVENT_LEVELS).optional(),
-});
-
-/** What the page tells its supervisor. */
-export type PageProcessMessage =
-  | { readonly kind: 'ready'; readonly url: string }
-  | { readonly kind: 'control'; readonly request: PageRequest };
-
-/** How grave a sentence from a supervisor is, when it does not say so itself. */
-export const guessLevel = (text: string): EventLevel =>
-  /killed|code [1-9]|could not|fault|crash/i.test(text)
-    ? 'alarm'
-    : /stopp|restart|again|anew/i.test(text)
-      ? 'warning'
-      : 'info';
 
 /**
  * Runs the page until SIGTERM, SIGINT or the end of the parent. With a parent on an IPC channel it says when it
@@ -76,16 +53,6 @@ export async function runPage(options: PageProcessOptions): Promise<void> {
   await untilAskedToEnd();
   await endPage(server, source);
 }
-
-function tellParent(message: PageProcessMessage): void {
-  if (process.connected) process.send?.(message, () => undefined);
-}
-
-const untilAskedToEnd = (): Promise<void> =>
-  new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-    process.once('disconnect', () => resolve());
-  });
 
 async function endPage(server: PageServer, source: ArmTelemetry): Promise<void> {
   await server.close();

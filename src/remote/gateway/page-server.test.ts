@@ -5,7 +5,8 @@ import { WebSocket } from 'ws';
 import { MyelinError } from '../../core/errors.ts';
 import { decodePicture, type Picture } from './camera-packet.ts';
 import { EventLog } from './event-log.ts';
-import { type PageServer, type PageServerOptions, type PageSource, startPageServer } from './page-server.ts';
+import type { PageSource } from './live-feed.ts';
+import { type PageServer, type PageServerOptions, startPageServer } from './page-server.ts';
 import { sampleTelemetry } from './sample-telemetry.fixture.ts';
 import {
   MAX_CLIENT_MESSAGE_BYTES,

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { RIGHTS } from '../protocol/right.ts';
 
 /**
  * Everything that crosses the page's WebSocket `/live`, as schemas; the inferred types are the only types.
  * Text frames carry one JSON message each; camera pictures are binary frames (see `camera-packet.ts`).
- * The module has no dependency but zod, so that the page in the browser uses the very same schemas.
+ * The module depends on zod and the names of rights alone, so that the page in the browser uses the very same schemas.
  */
 
 export const WIRE_VERSION = 1;
@@ -15,6 +16,10 @@ export const MAX_CLIENT_MESSAGE_BYTES = 1024;
 export const PAGE_REQUESTS = ['start', 'pause', 'reset', 'stop', 'quit'] as const;
 export type PageRequest = (typeof PAGE_REQUESTS)[number];
 
+/** What a page can do about the operator's lease. `take over` takes it from whoever has it, and needs `admin`. */
+export const OPERATOR_ACTIONS = ['take', 'take over', 'give back'] as const;
+export type OperatorAction = (typeof OPERATOR_ACTIONS)[number];
+
 /** A measured number; `null` where there is none (JSON has no NaN and no infinity). */
 const reading = z.number().nullable();
 const readings = z.array(reading).max(16);
@@ -23,12 +28,15 @@ const text = z.string().max(1000);
 
 // Client to server.
 
-export const clientMessageSchema = z.strictObject({
-  type: z.literal('request'),
-  request: z.enum(PAGE_REQUESTS),
-  /** Comes back in the reply. */
-  id: z.number().int().nonnegative().optional(),
-});
+/** Comes back in the reply. */
+const id = z.number().int().nonnegative().optional();
+
+export const clientMessageSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('request'), request: z.enum(PAGE_REQUESTS), id }),
+  z.strictObject({ type: z.literal('operator'), action: z.enum(OPERATOR_ACTIONS), id }),
+  /** The sign of life of a page that operates; it is not answered. */
+  z.strictObject({ type: z.literal('alive') }),
+]);
 export type ClientMessage = z.infer<typeof clientMessageSchema>;
 
 // Server to client.
@@ -40,6 +48,8 @@ export const helloSchema = z.object({
   segment: text,
   /** Whether `quit` has somebody to carry it out. */
   canQuit: z.boolean(),
+  /** Who this page is at a gateway; absent from a page that was started alone. */
+  you: z.object({ session: text, name: text, right: z.enum(RIGHTS) }).optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 
@@ -144,6 +154,19 @@ export const cameraStateSchema = z.object({
 });
 export type CameraState = z.infer<typeof cameraStateSchema>;
 
+/** Who operates the robot. */
+export const operatorStateSchema = z.object({
+  /** Its connection: a page knows itself by it. */
+  session: text,
+  name: text,
+  /** `socket.io`, `websocket` or `page`. */
+  protocol: text,
+  address: text,
+  /** Since its last sign of life; it lapses after two seconds. */
+  ageMs: reading,
+});
+export type OperatorState = z.infer<typeof operatorStateSchema>;
+
 /** One look at everything that moves, about 25 times a second. */
 export const telemetrySchema = z.object({
   type: z.literal('telemetry'),
@@ -153,6 +176,8 @@ export const telemetrySchema = z.object({
   /** Null for an arm of metal. */
   world: worldStateSchema.nullable(),
   cameras: z.array(cameraStateSchema).max(16),
+  /** Null while nobody operates it remotely; absent from a page that was started alone. */
+  operator: operatorStateSchema.nullish(),
   /** Messages of all clients that were refused, since start. */
   malformed: count,
 });
@@ -177,8 +202,8 @@ export type EventLevel = (typeof EVENT_LEVELS)[number];
 /** The answer to a request. */
 export const replySchema = z.object({
   type: z.literal('reply'),
-  id: z.number().int().nonnegative().optional(),
-  request: z.enum(PAGE_REQUESTS),
+  id,
+  request: z.enum([...PAGE_REQUESTS, ...OPERATOR_ACTIONS]),
   ok: z.boolean(),
   /** What was done, or why not. */
   text,

@@ -53,7 +53,7 @@ interface LateFrame {
   readonly data: Uint8Array;
 }
 
-// Linux SocketCAN error frames, as any CAN interface reports them.
+// Linux SocketCAN error frames, as every CAN interface reports them.
 const ERROR_FRAME = 0x20000000;
 export const ERROR_BUS_OFF = ERROR_FRAME | 0x40;
 export const ERROR_RESTARTED = ERROR_FRAME | 0x100;

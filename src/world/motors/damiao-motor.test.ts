@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DamiaoMotor, DamiaoStatus } from './damiao-motor.ts';
-import type { MotorLaw } from './motor.ts';
 import { DM_J4310 } from './motor-data.ts';
+import { bytes, MotorAtHand } from './testing.ts';
 
-const bytes = (hex: string) => Uint8Array.from(hex.split(' '), (pair) => Number.parseInt(pair, 16));
 const ENABLE = bytes('ff ff ff ff ff ff ff fc');
 const DISABLE = bytes('ff ff ff ff ff ff ff fd');
 const SET_ZERO = bytes('ff ff ff ff ff ff ff fe');
@@ -11,24 +10,10 @@ const CLEAR = bytes('ff ff ff ff ff ff ff fb');
 /** 1 rad, -2 rad/s, 70 Nm/rad, 1.5 Nm s/rad, 3.2 Nm on the scales 12.5 / 45 / 18. */
 const COMMAND = bytes('8a 3c 7a 42 3d 4c c9 6b');
 
-function make(timeoutMs = 400) {
-  const motor = new DamiaoMotor({ joint: 'joint4', canId: 5, data: DM_J4310 }, { timeoutMs, ambientC: 28 });
-  const reply = { id: -1, data: new Uint8Array(8) };
-  const law: MotorLaw = { offsetNm: 0, kp: 0, kd: 0, lowNm: 0, highNm: 0 };
-  return {
-    motor,
-    reply,
-    law(nowNs = 0) {
-      motor.law(nowNs, law);
-      return law;
-    },
-    say(data: Uint8Array, id = 5, nowNs = 0) {
-      expect(motor.accepts(id, data, data.length)).toBe(true);
-      const length = motor.receive(id, data, data.length, nowNs, reply);
-      return length < 0 ? undefined : reply.data.slice(0, length);
-    },
-  };
-}
+const make = (timeoutMs = 400) =>
+  new MotorAtHand(
+    new DamiaoMotor({ joint: 'joint4', canId: 5, data: DM_J4310 }, { timeoutMs, ambientC: 28 }),
+  );
 
 describe('a Damiao motor', () => {
   it('is limp until it is enabled, then follows the command law', () => {

@@ -1,36 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { EncosMotor } from './encos-motor.ts';
-import type { MotorLaw } from './motor.ts';
 import { EC_A4310 } from './motor-data.ts';
+import { bytes, MotorAtHand } from './testing.ts';
 
-const bytes = (hex: string) => Uint8Array.from(hex.split(' '), (pair) => Number.parseInt(pair, 16));
 /** 70 Nm/rad, 2 Nm s/rad, -0.7 rad, 1.25 rad/s, -4.5 Nm on the scales 12.5 / 18 / 30. */
 const COMMAND = bytes('04 7a cc 78 d4 88 d6 cc');
 
-function make() {
-  const motor = new EncosMotor(
-    { joint: 'joint2', canId: 2, data: EC_A4310 },
-    { timeoutMs: 400, ambientC: 28 },
+const make = () =>
+  new MotorAtHand(
+    new EncosMotor({ joint: 'joint2', canId: 2, data: EC_A4310 }, { timeoutMs: 400, ambientC: 28 }),
   );
-  const reply = { id: -1, data: new Uint8Array(8) };
-  const law: MotorLaw = { offsetNm: 0, kp: 0, kd: 0, lowNm: 0, highNm: 0 };
-  return {
-    motor,
-    reply,
-    law(nowNs = 0) {
-      motor.law(nowNs, law);
-      return law;
-    },
-    say(data: Uint8Array, id = 2, nowNs = 0) {
-      expect(motor.accepts(id, data, data.length)).toBe(true);
-      const length = motor.receive(id, data, data.length, nowNs, reply);
-      return length < 0 ? undefined : reply.data.slice(0, length);
-    },
-  };
-}
 
 describe('an Encos motor', () => {
-  it('needs no enabling: any force-position command drives it', () => {
+  it('needs no enabling: each force-position command drives it', () => {
     const { say, law } = make();
     say(COMMAND);
     const { kp, kd, offsetNm } = law();

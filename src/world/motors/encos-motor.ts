@@ -36,7 +36,7 @@ const RANGE_SCALES = [1, 1, 100, 100, 10, 10] as const;
 const VERSION = 0x0203;
 
 /**
- * An Encos EC-A4310-P2. It has no enable: any force-position command drives it, and it speaks only when spoken to.
+ * An Encos EC-A4310-P2. It has no enable: each force-position command drives it, and it speaks only when spoken to.
  * Big-endian; commands and answers share its id. Torque is in Nm, feedback is motor current in A.
  */
 export class EncosMotor extends Motor {

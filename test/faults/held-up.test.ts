@@ -1,0 +1,3 @@
+import { sufferRoundsOf } from '../support/fault-rounds.ts';
+
+sufferRoundsOf(['freeze', 'slow-down']);
