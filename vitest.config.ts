@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const files = (...names: string[]): string[] => names.map((name) => `test/${name}.test.ts`);
 
 /** Tests that judge times, of an arm or of a page: one at a time, with nothing beside them. */
-const ALONE = files('arm-code', 'bus-faults', 'control', 'page');
+const ALONE = files('arm-code', 'bus-faults', 'control', 'page', 'two-arms');
 
 /** Whole systems, two of them side by side: what is promised must hold on a busy machine too. */
 const SYSTEMS = [

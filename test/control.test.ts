@@ -17,12 +17,8 @@ import { myelin, type Started, sharedMemoryWith, start, uniqueName, until } from
 const folder = mkdtempSync(join(tmpdir(), 'myelin-control-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const mayBeRealtime = spawnSync('chrt', ['--fifo', '1', 'true']).status === 0;
-
-/** The world stands for metal, which a busy machine does not slow down: so it runs before everything else if it may. */
 const startWorld = async (name: string): Promise<Started> => {
   const world = start([
-    ...(mayBeRealtime ? ['chrt', '--fifo', '60'] : []),
     process.execPath,
     distEntry('world/world-process.js'),
     ...['--name', name, '--parent-pid', String(process.pid)],

@@ -6,7 +6,7 @@ import { ControlState, ErrorBit, Request } from '../core/control-state.ts';
 import { MyelinError, toMyelinError } from '../core/errors.ts';
 import { monotonicNs } from '../platform/clock.ts';
 import { lookAtProcess } from '../platform/process-look.ts';
-import { requestRealtime } from '../platform/realtime.ts';
+import { raiseHelpers, requestRealtime } from '../platform/realtime.ts';
 import { ArmSegment } from '../segment/arm-segment.ts';
 import { ArmDamper } from './arm-damper.ts';
 import type { ControlConfig } from './control-config.ts';
@@ -77,10 +77,11 @@ export class Guardian {
    * @throws MyelinError when the loop could not start, with the reason the loop gave
    */
   async run(): Promise<number> {
-    // Before the loop is born, so that all its threads inherit it: a loop that outranks everybody would still wait
-    // for its own helper threads if those did not.
-    this.#refusals = requestRealtime({ priority: Math.max(0, this.#config.priority - 1) }).refusals;
+    const priority = Math.max(0, this.#config.priority - 1);
+    // The loop inherits this, but no real-time priority yet: its start would be in the way of arms that already move.
+    if (priority > 0) raiseHelpers();
     const loop = LoopChild.start(this.#config);
+    this.#refusals = requestRealtime({ priority }).refusals;
     try {
       const end = (await this.#start(loop)) ?? (await this.#watch(loop));
       this.#logEvents();

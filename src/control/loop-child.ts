@@ -12,9 +12,9 @@ export interface LoopEnd {
 }
 
 /**
- * Collection on the loop's own thread: helper threads do not inherit its real-time priority, so on a busy machine the
- * loop would wait for them. What little there is to collect in a small young generation takes a fraction of a
- * millisecond. `gc` is called before the motors wake, and between ticks while they are.
+ * Collection on the loop's own thread: what little there is to collect in a small young generation takes a fraction of
+ * a millisecond, less than to wake helper threads of lower priority and to wait for them. `gc` is called before the
+ * motors wake, and between ticks while they are.
  */
 const V8_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=1', '--expose-gc'];
 

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { errno, errnoName, libc } from './libc.ts';
 
 const SCHED_FIFO = 1;
@@ -49,4 +51,21 @@ export function requestRealtime({ priority, cpu, timerSlackNs = 1 }: RealtimeReq
   if (!timerSlack) refusals.push(`Timer slack of ${timerSlackNs} ns refused (${errnoName(errno())})`);
 
   return { fifo: priority > 0 && refusal === 0, affinity, timerSlack, refusals };
+}
+
+/**
+ * Puts every thread of this process, and the processes it starts from now on, before all others without real-time
+ * priority, where the system allows it. For V8's helpers, which compile and collect garbage: a real-time thread waits
+ * for them now and then, and on a busy machine they hardly run. They get no real-time priority themselves: an ending
+ * thread that a busy real-time one keeps from its processor can hold up whoever waits for its process for ever (Linux
+ * cleans /proc without sleeping).
+ */
+export function raiseHelpers(): void {
+  for (const thread of readdirSync('/proc/self/task')) {
+    try {
+      setPriority(Number(thread), constants.priority.PRIORITY_HIGHEST);
+    } catch {
+      // The thread has ended, or it is not allowed: what matters asks for real time, and tells of its refusal.
+    }
+  }
 }

@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 import { toMyelinError } from '../core/errors.ts';
 import { monotonicNs } from '../platform/clock.ts';
 import { parentPid } from '../platform/process.ts';
-import { requestRealtime } from '../platform/realtime.ts';
+import { raiseHelpers, requestRealtime } from '../platform/realtime.ts';
+import { rehearse } from './rehearsal.ts';
 import { WORLD_ARMS, type WorldArm } from './scene.ts';
 import { World } from './world.ts';
 import { type Fault, faultSchema } from './world-messages.ts';
@@ -34,6 +35,7 @@ const PRIORITY = 60;
  * @throws MyelinError ADDRESS_IN_USE, SEGMENT_IN_USE
  */
 export async function runWorld(options: WorldProcessOptions = {}): Promise<void> {
+  await rehearse(options.arm ?? 'X5');
   const world = await World.create({
     ...(options.arm === undefined ? {} : { arm: options.arm }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
@@ -43,6 +45,7 @@ export async function runWorld(options: WorldProcessOptions = {}): Promise<void>
   });
   for (const fault of options.faults ?? []) world.fault(fault);
   const server = new WorldServer(world, options.name ?? DEFAULT_WORLD);
+  raiseHelpers();
   requestRealtime({ priority: PRIORITY });
   let asked = false;
   const ask = () => {

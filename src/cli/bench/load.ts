@@ -59,11 +59,9 @@ export const mayBeRealtime = (): boolean =>
 const node = (args: readonly string[]): ChildProcess =>
   spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 
-/** The world stands for metal, which no load slows down. */
 async function startWorld(name: string): Promise<ChildProcess> {
-  const world = [process.execPath, distEntry('world/world-process.js'), '--name', name, '--no-bit-timing'];
-  const [program = '', ...args] = mayBeRealtime() ? ['chrt', '--fifo', '60', ...world] : world;
-  const child = spawn(program, [...args, '--parent-pid', String(process.pid)], {
+  const args = ['--name', name, '--no-bit-timing', '--parent-pid', String(process.pid)];
+  const child = spawn(process.execPath, [distEntry('world/world-process.js'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(child.stdout, 'data');
