@@ -3,11 +3,11 @@ import { seededRandom } from './random.ts';
 import type { WorldArm } from './scene.ts';
 import { World } from './world.ts';
 
-const COMMANDS = 1000;
+const COMMANDS = 600;
 const COMMAND_NS = 2e6;
 
 /**
- * Runs a world that nobody sees for two simulated seconds, its motors pushed by noise into the table and the cubes. The
+ * Runs a world that nobody sees for a simulated second, its motors pushed by noise into the table and the cubes. The
  * physics engine is compiled while it runs, and until then takes ten times as long for a step: a world with real-time
  * priority that was still that slow would leave the compiler no processor to finish on. Takes a fraction of a second.
  */
