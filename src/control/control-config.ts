@@ -54,7 +54,10 @@ const SHAPE = {
   trace: matching(/^.+$/, 'the path of a file').optional(),
   /** The trace file keeps this much; older ticks are overwritten. */
   traceLengthS: between(1, 600, 's').default(60),
-  /** SCHED_FIFO priority of the loop, if the system grants it; the guardian takes the one below. 0 does not ask. */
+  /**
+   * SCHED_FIFO priority of the loop, if the system grants it; its helper threads and its guardian take the two below.
+   * 0 does not ask.
+   */
   priority: wholeBetween(0, 90).default(80),
   cpu: wholeBetween(0, 1023).optional(),
   /** The loop sleeps until this long before its deadline and spins through the rest. Left out: 200 with SCHED_FIFO, else 0. */

@@ -6,7 +6,7 @@ import { ControlState, ErrorBit, Request } from '../core/control-state.ts';
 import { MyelinError, toMyelinError } from '../core/errors.ts';
 import { monotonicNs } from '../platform/clock.ts';
 import { lookAtProcess } from '../platform/process-look.ts';
-import { raiseHelpers, requestRealtime } from '../platform/realtime.ts';
+import { raiseNiceness, requestRealtime } from '../platform/realtime.ts';
 import { ArmSegment } from '../segment/arm-segment.ts';
 import { ArmDamper } from './arm-damper.ts';
 import type { ControlConfig } from './control-config.ts';
@@ -77,9 +77,10 @@ export class Guardian {
    * @throws MyelinError when the loop could not start, with the reason the loop gave
    */
   async run(): Promise<number> {
-    const priority = Math.max(0, this.#config.priority - 1);
+    // Below the loop and its helper threads, which take the two above.
+    const priority = Math.max(0, this.#config.priority - 2);
     // The loop inherits this, but no real-time priority yet: its start would be in the way of arms that already move.
-    if (priority > 0) raiseHelpers();
+    if (priority > 0) raiseNiceness();
     const loop = LoopChild.start(this.#config);
     this.#refusals = requestRealtime({ priority }).refusals;
     try {

@@ -9,7 +9,7 @@ import { MyelinError, toMyelinError } from '../core/errors.ts';
 import { monotonicNs, sleepUntilNs, spinUntilNs, unixS } from '../platform/clock.ts';
 import { ExclusiveName } from '../platform/exclusive-name.ts';
 import { parentPid } from '../platform/process.ts';
-import { type RealtimeGrant, requestRealtime } from '../platform/realtime.ts';
+import { type RealtimeGrant, requestHelpersRealtime, requestRealtime } from '../platform/realtime.ts';
 import { STATUS_LAYOUT } from '../segment/arm-layout.ts';
 import { ArmSegment } from '../segment/arm-segment.ts';
 import { inspectSegment } from '../segment/owned-segment.ts';
@@ -100,6 +100,7 @@ async function run(config: ControlConfig, guardianPid: number, session: Session)
         );
   rehearse(description, kinematics, config, `${config.segment}.rehearsal-${process.pid}`);
   globalThis.gc?.();
+  requestHelpersRealtime(config.priority - 1);
   const grant = requestRealtime({
     priority: config.priority,
     ...(config.cpu !== undefined && { cpu: config.cpu }),

@@ -38,6 +38,7 @@ export interface Libc {
   prctl(option: number, a: number, b: number, c: number, d: number): number;
   pthread_self(): bigint;
   pthread_setschedparam(thread: bigint, policy: number, parameters: Bytes): number;
+  sched_setscheduler(thread: number, policy: number, parameters: Bytes): number;
   sched_setaffinity(pid: number, length: number, mask: Bytes): number;
 }
 
@@ -75,6 +76,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, ...param
   prctl: ['int', 'int', 'ulong', 'ulong', 'ulong', 'ulong'],
   pthread_self: ['void *'],
   pthread_setschedparam: ['int', 'void *', 'int', 'void *'],
+  sched_setscheduler: ['int', 'int', 'int', 'void *'],
   sched_setaffinity: ['int', 'int', 'size_t', 'void *'],
 };
 

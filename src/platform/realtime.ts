@@ -53,17 +53,30 @@ export function requestRealtime({ priority, cpu, timerSlackNs = 1 }: RealtimeReq
   return { fifo: priority > 0 && refusal === 0, affinity, timerSlack, refusals };
 }
 
+/** The threads of this process but its first: V8's, which compile and collect garbage. */
+const helpers = (): number[] =>
+  readdirSync('/proc/self/task')
+    .map(Number)
+    .filter((thread) => thread !== process.pid);
+
 /**
- * Puts every thread of this process, and the processes it starts from now on, before all others without real-time
- * priority, where the system allows it. For V8's helpers, which compile and collect garbage: a real-time thread waits
- * for them now and then, and on a busy machine they hardly run. They get no real-time priority themselves: an ending
- * thread that a busy real-time one keeps from its processor can hold up whoever waits for its process for ever (Linux
- * cleans /proc without sleeping).
+ * SCHED_FIFO for this process's helper threads, as far as they exist and the system allows it: a real-time thread waits
+ * for them now and then (a collection, until a compiling thread pauses), and on a busy machine they hardly run. Only for
+ * a process whose parent has a lower priority than they: see decision 0012.
  */
-export function raiseHelpers(): void {
-  for (const thread of readdirSync('/proc/self/task')) {
+export function requestHelpersRealtime(priority: number): void {
+  if (priority <= 0) return;
+  for (const thread of helpers()) libc().sched_setscheduler(thread, SCHED_FIFO, new Int32Array([priority]));
+}
+
+/**
+ * Puts this process, and those it starts from now on, before all others that have no real-time priority, where the
+ * system allows it. Its helper threads too, which a real-time thread waits for now and then.
+ */
+export function raiseNiceness(): void {
+  for (const thread of [process.pid, ...helpers()]) {
     try {
-      setPriority(Number(thread), constants.priority.PRIORITY_HIGHEST);
+      setPriority(thread, constants.priority.PRIORITY_HIGHEST);
     } catch {
       // The thread has ended, or it is not allowed: what matters asks for real time, and tells of its refusal.
     }

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { toMyelinError } from '../core/errors.ts';
 import { monotonicNs } from '../platform/clock.ts';
 import { parentPid } from '../platform/process.ts';
-import { raiseHelpers, requestRealtime } from '../platform/realtime.ts';
+import { raiseNiceness, requestRealtime } from '../platform/realtime.ts';
 import { rehearse } from './rehearsal.ts';
 import { WORLD_ARMS, type WorldArm } from './scene.ts';
 import { World } from './world.ts';
@@ -45,7 +45,7 @@ export async function runWorld(options: WorldProcessOptions = {}): Promise<void>
   });
   for (const fault of options.faults ?? []) world.fault(fault);
   const server = new WorldServer(world, options.name ?? DEFAULT_WORLD);
-  raiseHelpers();
+  raiseNiceness();
   requestRealtime({ priority: PRIORITY });
   let asked = false;
   const ask = () => {
