@@ -20,6 +20,7 @@ import { ArmSegment } from '../segment/arm-segment.ts';
 import { cameraSegmentName, listCameras } from '../segment/camera-ring.ts';
 import { WorldSegment } from '../segment/world-segment.ts';
 import { chooseCameras } from './camera-choice.ts';
+import { fitLine } from './fit-line.ts';
 import { type ModelFlags, modelOptions } from './model-flags.ts';
 import { type RtcFlags, rtcOptions } from './rtc-flags.ts';
 
@@ -321,8 +322,7 @@ class Session {
 
   #draw(policy: string, node: InferenceNode, more: readonly string[]): void {
     this.#erase();
-    const width = process.stdout.columns ?? 80;
-    const lines = [...panelLines(policy, node.status), ...more].map((line) => line.slice(0, width - 1));
+    const lines = [...panelLines(policy, node.status), ...more].map((line) => fitLine(line));
     process.stdout.write(`${lines.join('\n')}\n`);
     this.#drawn = lines.length;
   }

@@ -7,6 +7,7 @@ import { ManagedProcess } from '../platform/supervisor.ts';
 import { ArmSegment, type ArmSnapshot, createArmSnapshot } from '../segment/arm-segment.ts';
 import { WorldSegment } from '../segment/world-segment.ts';
 import { WorldClient } from '../world/world-client.ts';
+import { fitLine } from './fit-line.ts';
 
 export interface UpOptions {
   readonly headless: boolean;
@@ -288,7 +289,7 @@ class Demo {
             `frames ${fields.frameAgeMs.toFixed(0)} ms old`,
           ];
     const line = `${this.#seconds()} s  ${[...parts, `sorted ${sorted}/${objects}`].join(' | ')}`;
-    process.stdout.write(live ? `\r\x1b[K${line.slice(0, process.stdout.columns - 1)}` : `${line}\n`);
+    process.stdout.write(live ? `\r\x1b[K${fitLine(line)}` : `${line}\n`);
   }
 
   /** The control process tells a lot at its start; here only what happens is shown. `--verbose` shows everything. */
