@@ -66,7 +66,9 @@ describe('myelin up', () => {
   it('sorts a cube, and a Ctrl-C leaves nothing behind', async () => {
     const running = await demo();
     const world = WorldSegment.open(running.name);
-    await until('a cube lies in its bin', () => world.fields.sorted >= 1, 40_000);
+    await until('a cube lies in its bin', () => world.fields.sorted >= 1, 90_000).catch((error: Error) =>
+      expect.fail(`${error.message}\n${running.up.output()}`),
+    );
     world.close();
     await stop(running);
   });
