@@ -312,10 +312,6 @@ describe.skipIf(!python)('the worker', () => {
       code: 'PROJECT_LOAD_FAILED',
       data: { type: 'ModuleNotFoundError' },
     });
-    // What never ran is none to go back to.
-    await version(3);
-    expect(await ask({ command: 'rollback' })).toMatchObject({ data: first.data });
-    expect(await ask(call)).toMatchObject({ data: 1 });
   });
 
   it('tells in the log that a stop() has not come to its end', async () => {

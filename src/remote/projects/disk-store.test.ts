@@ -192,21 +192,6 @@ describe('versions', () => {
     expect((await store.rollback()).id).toBe(three.id);
   });
 
-  it('are gone back to only when they ran: one that did not load is left out', async () => {
-    const store = await open();
-    const [good, broken] = [await push(store, 'good'), await push(store, 'broken')];
-    await store.noteLoad('main', broken.id, false);
-    const mended = await push(store, 'mended');
-    expect((await store.rollback()).id).toBe(good.id);
-    expect(current()).toBe('good');
-    // It is none to go back to, but may be asked for; what is noted of a version that is not in use says nothing.
-    expect((await store.rollback('main', broken.id)).id).toBe(broken.id);
-    await store.noteLoad('main', mended.id, false);
-    await store.noteLoad('main', broken.id, true);
-    await push(store, 'last');
-    expect((await store.rollback()).id).toBe(broken.id);
-  });
-
   it('are kept up to a number, the current one always', async () => {
     const store = await open(3);
     const first = await push(store, 'first');

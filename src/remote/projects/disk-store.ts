@@ -105,16 +105,6 @@ export class DiskStore implements ProjectStore {
     return this.#switch(project, id, this.#pushed(id));
   }
 
-  async noteLoad(project: string, version: string, loaded: boolean): Promise<void> {
-    await this.#folder.locked(async () => {
-      const state = await this.#state();
-      const known = state.projects[project];
-      if (known?.current !== version || (known.failed ?? false) === !loaded) return;
-      const projects = { ...state.projects, [project]: { ...known, failed: !loaded } };
-      await writeState(this.#folder.state, { ...state, projects });
-    });
-  }
-
   async rollback(project?: string, version?: string): Promise<ProjectVersion> {
     const state = await this.#state();
     const name = project ?? state.active?.project ?? (await this.current()).project;
@@ -218,7 +208,7 @@ export class DiskStore implements ProjectStore {
   async #switch(
     project: string,
     id: string,
-    previous: (known: StoreState['projects'][string]) => string[],
+    previous: (known: { current: string; previous: string[] }) => string[],
     also: Partial<StoreState> = {},
   ): Promise<ProjectVersion> {
     const version = await this.#shelf.find(project, id);
@@ -325,11 +315,10 @@ export class DiskStore implements ProjectStore {
 
   /** History of a project that goes on to version `id`. */
   #pushed(id: string) {
-    return ({ current, previous, failed = false }: StoreState['projects'][string]): string[] => {
-      if (current === id) return [...previous];
-      const ran = failed ? previous : [current, ...previous];
-      return ran.filter((other) => other !== id).slice(0, this.#keep);
-    };
+    return ({ current, previous }: { current: string; previous: readonly string[] }): string[] =>
+      current === id
+        ? [...previous]
+        : [current, ...previous.filter((other) => other !== id)].slice(0, this.#keep);
   }
 }
 

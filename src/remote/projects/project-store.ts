@@ -81,8 +81,6 @@ export interface ProjectStore {
   ): Promise<ProjectVersion>;
   /** Makes a version the one that runs, and its project the active one. @throws VERSION_UNKNOWN */
   switchTo(project: string, version: string): Promise<ProjectVersion>;
-  /** Notes whether the version in use could be loaded. One that could not is none that a rollback goes back to. */
-  noteLoad(project: string, version: string, loaded: boolean): Promise<void>;
   /**
    * Switches to a version; without one, to the version that ran before, and for a project that is not the active one
    * to its current version. @throws VERSION_UNKNOWN, PROJECT_UNKNOWN

@@ -13,8 +13,6 @@ const stateSchema = z.strictObject({
       current: id,
       /** Versions that ran before, newest first. */
       previous: z.array(id),
-      /** Whether the current version could not be loaded when that was last tried. */
-      failed: z.boolean().optional(),
     }),
   ),
   /** Name of the folder in `work/` that `current` is to lead to. */

@@ -124,7 +124,6 @@ function simulated() {
     },
     onStarted: () => undefined,
     onEnded: () => undefined,
-    onLoad: async () => undefined,
   });
   const ends = () => processes.filter(({ alive }) => !alive).length;
   return { instance, begun, order, now: () => processes.at(-1), ends };

@@ -24,8 +24,6 @@ export interface InstanceOptions {
   /** Process group of a new process, and the one that is gone. */
   readonly onStarted: (pid: number) => void;
   readonly onEnded: (pid: number) => void;
-  /** Whether a load went well; not told of one that is given up because the instance is closed. */
-  readonly onLoad: (loaded: boolean) => Promise<void>;
   /** The first load waits for this: the instance whose place it takes is gone then. */
   readonly after?: Promise<void>;
 }
@@ -220,7 +218,6 @@ export class Instance {
     } catch (thrown) {
       await executor.close();
       if (pid !== undefined) onEnded(pid);
-      if (this.#closed === undefined) await this.#options.onLoad(false);
       throw this.#failed(toMyelinError(thrown));
     }
     this.#loading = undefined;
@@ -228,7 +225,6 @@ export class Instance {
     this.#state = 'ready';
     this.#reason = undefined;
     this.#readyAtMs = performance.now();
-    void this.#options.onLoad(true);
     for (const call of this.#open.filter(({ given }) => !given)) this.#give(call, executor);
     return this.#loaded;
   }

@@ -185,11 +185,6 @@ export class Pool {
       },
       onStarted: this.#options.onStarted,
       onEnded: this.#options.onEnded,
-      onLoad: (loaded) =>
-        store.noteLoad(project, version.id, loaded).catch((thrown: unknown) => {
-          const { message, hint } = toMyelinError(thrown);
-          this.#options.onLog(project, 'system', `its state could not be written: ${message} (${hint})`);
-        }),
     });
     this.#instances.push(instance);
     return instance;
